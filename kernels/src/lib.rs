@@ -1,0 +1,2 @@
+//! Numeric kernels.
+#![warn(missing_docs)]

@@ -1,0 +1,3 @@
+//! Variational autoencoders on a CPU, every layer and gradient written by hand.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
