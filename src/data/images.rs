@@ -1,0 +1,150 @@
+//! Images in memory, with or without labels.
+
+use super::{InvalidImages, Part};
+
+/// The pixels of all images, one image after the other, each row by row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pixels {
+    /// 0 is black, 255 is white.
+    Bytes(Vec<u8>),
+    /// 0 is black, 1 is white, none outside.
+    Floats(Vec<f32>),
+}
+
+impl Pixels {
+    /// The number of pixels of all images together.
+    pub fn len(&self) -> usize {
+        match self {
+            Pixels::Bytes(values) => values.len(),
+            Pixels::Floats(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no pixel at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// At least one grey image, all of one size with at least one pixel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Images {
+    height: usize,
+    width: usize,
+    pixels: Pixels,
+}
+
+impl Images {
+    /// Images of `height` x `width` pixels each, as many as `pixels` holds.
+    ///
+    /// # Errors
+    /// If there is no image or no pixel, if the last image is incomplete, or if a float pixel is
+    /// not a number between 0 and 1.
+    pub fn new(height: usize, width: usize, pixels: Pixels) -> Result<Self, InvalidImages> {
+        let per_image = height.saturating_mul(width);
+        if per_image == 0 || pixels.is_empty() {
+            let count = pixels.len().checked_div(per_image).unwrap_or(0);
+            return Err(InvalidImages::Empty { count, height, width });
+        }
+        if !pixels.len().is_multiple_of(per_image) {
+            return Err(InvalidImages::Ragged { pixels: pixels.len(), height, width });
+        }
+        if let Pixels::Floats(values) = &pixels
+            && let Some(index) = values.iter().position(|value| !(0.0..=1.0).contains(value))
+        {
+            let (image, pixel) = (index / per_image, index % per_image);
+            return Err(InvalidImages::Pixel { image, pixel, value: values[index] });
+        }
+        Ok(Images { height, width, pixels })
+    }
+
+    /// Images from an array in C order, by the meaning of its dimensions.
+    ///
+    /// (n, h, w), (n, h, w, 1) and (n, 1, h, w) are n images of h x w; (n, d) is n images of
+    /// √d x √d if d is a perfect square, of 1 x d otherwise.
+    pub(super) fn from_array(shape: &[usize], pixels: Pixels) -> Result<Self, InvalidImages> {
+        let (count, height, width) = match *shape {
+            [count, size] => match size.isqrt() {
+                side if side * side == size => (count, side, side),
+                _ => (count, 1, size),
+            },
+            [count, height, width] | [count, height, width, 1] | [count, 1, height, width] => {
+                (count, height, width)
+            }
+            _ => return Err(InvalidImages::Shape { shape: shape.to_vec() }),
+        };
+        if pixels.is_empty() {
+            return Err(InvalidImages::Empty { count, height, width });
+        }
+        Images::new(height, width, pixels)
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.pixels_per_image()
+    }
+
+    /// Never true, as [`Images::new`] refuses an empty set.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// Pixels from top to bottom.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Pixels from left to right.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// `height * width`.
+    pub fn pixels_per_image(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// The pixels of all images, image after image.
+    pub fn pixels(&self) -> &Pixels {
+        &self.pixels
+    }
+}
+
+/// Images, and what they show where that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// The images.
+    pub images: Images,
+    /// A class per image, in the order of the images; as many as there are images.
+    pub labels: Option<Vec<u8>>,
+}
+
+impl Dataset {
+    /// Keeps the images (and labels) that belong to `part` when every tenth is held out, in place.
+    ///
+    /// Only for ten images or more, so that neither part is empty.
+    pub(super) fn keep(mut self, part: Part) -> Self {
+        let stride = self.images.pixels_per_image();
+        match &mut self.images.pixels {
+            Pixels::Bytes(values) => keep_rows(values, stride, part),
+            Pixels::Floats(values) => keep_rows(values, stride, part),
+        }
+        if let Some(labels) = &mut self.labels {
+            keep_rows(labels, 1, part);
+        }
+        self
+    }
+}
+
+/// Moves the rows of `part` to the front and drops the rest.
+fn keep_rows<T: Copy>(values: &mut Vec<T>, stride: usize, part: Part) {
+    let mut kept = 0;
+    for row in 0..values.len() / stride {
+        if part.has(row) {
+            values.copy_within(row * stride..(row + 1) * stride, kept * stride);
+            kept += 1;
+        }
+    }
+    values.truncate(kept * stride);
+    values.shrink_to_fit();
+}
