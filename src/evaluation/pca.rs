@@ -1,0 +1,265 @@
+//! Principal components, by Jacobi's eigenvalue method.
+//!
+//! A latent space of more than two dimensions is looked at along its two directions of largest
+//! variance.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+
+/// Jacobi's method converges quadratically, in 6 to 10 sweeps at any size of interest, so that
+/// this bound is met by data that are not finite and by nothing else.
+const MAX_SWEEPS: usize = 60;
+
+/// The directions along which data vary most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pca {
+    /// The mean of the data, (d).
+    pub mean: Array1<f64>,
+    /// Orthonormal rows, (k, d), the direction of largest variance first. Each row's entry of
+    /// largest magnitude is positive.
+    pub components: Array2<f64>,
+    /// The variance of the data along each component, (k), descending.
+    pub variances: Array1<f64>,
+}
+
+impl Pca {
+    /// The first `k` principal components of `data`, (n, d); all d of them if `k` exceeds d.
+    ///
+    /// They are the eigenvectors of the covariance C = Xᵀ·X / (n − 1), X being the data less
+    /// their mean, for its largest eigenvalues. Takes O(n·d² + d³) time. The result is the same,
+    /// bit for bit, wherever it is computed. Data that are not finite give components that are not
+    /// either.
+    ///
+    /// # Panics
+    ///
+    /// If `data` has no rows.
+    pub fn fit(data: ArrayView2<f64>, k: usize) -> Pca {
+        let n = data.nrows();
+        assert!(n > 0, "the principal components of no data");
+        let mean = data.sum_axis(Axis(0)) / n as f64;
+        let (eigenvalues, eigenvectors) = symmetric_eigen(covariance(data, &mean));
+
+        let mut order: Vec<usize> = (0..eigenvalues.len()).collect();
+        order.sort_by(|&a, &b| eigenvalues[b].total_cmp(&eigenvalues[a]));
+        order.truncate(k);
+
+        let mut components = eigenvectors.select(Axis(0), &order);
+        for mut component in components.rows_mut() {
+            if largest_in_magnitude(component.view()) < 0.0 {
+                component.mapv_inplace(|entry| -entry);
+            }
+        }
+        // Rounding can leave a variance that is zero a hair below it.
+        let variances = eigenvalues
+            .select(Axis(0), &order)
+            .mapv_into(|variance| if variance < 0.0 { 0.0 } else { variance });
+        Pca { mean, components, variances }
+    }
+
+    /// The coordinates of `data`, (n, d), along the components: (data − mean)·componentsᵀ, (n, k).
+    ///
+    /// # Panics
+    ///
+    /// If `data` has not as many columns as the data of [`Pca::fit`].
+    pub fn project(&self, data: ArrayView2<f64>) -> Array2<f64> {
+        let centred = &data - &self.mean;
+        Array2::from_shape_fn((data.nrows(), self.components.nrows()), |(i, j)| {
+            centred.row(i).dot(&self.components.row(j))
+        })
+    }
+}
+
+/// C = Xᵀ·X / (n − 1), (d, d), with X the data less their mean; zero for a single row.
+fn covariance(data: ArrayView2<f64>, mean: &Array1<f64>) -> Array2<f64> {
+    // One variable a row, so that each entry of C is the dot product of two contiguous rows.
+    let variables = (&data - mean).t().as_standard_layout().into_owned();
+    let degrees_of_freedom = (data.nrows() - 1).max(1) as f64;
+    let mut covariance = Array2::zeros((data.ncols(), data.ncols()));
+    for i in 0..data.ncols() {
+        for j in i..data.ncols() {
+            let entry = variables.row(i).dot(&variables.row(j)) / degrees_of_freedom;
+            covariance[[i, j]] = entry;
+            covariance[[j, i]] = entry;
+        }
+    }
+    covariance
+}
+
+fn largest_in_magnitude(vector: ArrayView1<f64>) -> f64 {
+    vector
+        .fold(0.0, |largest, &entry| if entry.abs() > f64::abs(largest) { entry } else { largest })
+}
+
+/// Eigenvalues, in no particular order, and eigenvectors, as rows, of a symmetric matrix.
+///
+/// The cyclic Jacobi method: each rotation J in the plane of two coordinates p < q turns A into
+/// Jᵀ·A·J with a zero at (p, q), and a sweep does so for every pair. The sum of squares off the
+/// diagonal shrinks with every rotation.
+///
+/// Source: G. H. Golub and C. F. Van Loan, Matrix Computations, 4th edition, section 8.5.
+fn symmetric_eigen(mut a: Array2<f64>) -> (Array1<f64>, Array2<f64>) {
+    let d = a.nrows();
+    let mut eigenvectors = Array2::eye(d);
+    let negligible = f64::EPSILON * norm(a.iter());
+    for _ in 0..MAX_SWEEPS {
+        if norm(a.indexed_iter().filter(|((i, j), _)| i != j).map(|(_, entry)| entry)) <= negligible
+        {
+            break;
+        }
+        for p in 0..d {
+            for q in p + 1..d {
+                if a[[p, q]] != 0.0 {
+                    let (cosine, sine) = rotation(a[[p, p]], a[[p, q]], a[[q, q]]);
+                    rotate_rows(&mut a, p, q, cosine, sine);
+                    a.swap_axes(0, 1);
+                    rotate_rows(&mut a, p, q, cosine, sine);
+                    rotate_rows(&mut eigenvectors, p, q, cosine, sine);
+                    a[[p, q]] = 0.0;
+                    a[[q, p]] = 0.0;
+                }
+            }
+        }
+    }
+    (a.diag().to_owned(), eigenvectors)
+}
+
+/// Cosine and sine of the smaller angle that makes the off-diagonal entry of
+/// [[a_pp, a_pq], [a_pq, a_qq]] vanish: t = tan solves t² + 2·τ·t − 1 = 0 with
+/// τ = (a_qq − a_pp) / (2·a_pq), and its smaller root is sign(τ) / (|τ| + √(1 + τ²)).
+fn rotation(a_pp: f64, a_pq: f64, a_qq: f64) -> (f64, f64) {
+    let tau = (a_qq - a_pp) / (2.0 * a_pq);
+    let tangent = 1.0_f64.copysign(tau) / (tau.abs() + tau.hypot(1.0));
+    let cosine = 1.0 / tangent.hypot(1.0);
+    (cosine, tangent * cosine)
+}
+
+/// Row p becomes cos·row p − sin·row q, row q becomes sin·row p + cos·row q.
+fn rotate_rows(matrix: &mut Array2<f64>, p: usize, q: usize, cosine: f64, sine: f64) {
+    for column in 0..matrix.ncols() {
+        let (in_p, in_q) = (matrix[[p, column]], matrix[[q, column]]);
+        matrix[[p, column]] = cosine * in_p - sine * in_q;
+        matrix[[q, column]] = sine * in_p + cosine * in_q;
+    }
+}
+
+fn norm<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
+    entries.map(|entry| entry * entry).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array, Dimension, array};
+    use proptest::prelude::*;
+
+    fn assert_close<D: Dimension>(got: &Array<f64, D>, expected: &Array<f64, D>, tolerance: f64) {
+        assert_eq!(got.shape(), expected.shape());
+        let close = (got - expected).iter().all(|difference| difference.abs() <= tolerance);
+        assert!(close, "{got}\nnot\n{expected}");
+    }
+
+    #[test]
+    fn the_axes_that_the_data_were_built_on_are_found() {
+        // An orthonormal triple, and points at ±3, ±2, ±1 along it about (10, 20, 30).
+        let axes = array![[2.0, -1.0, 2.0], [2.0, 2.0, -1.0], [-1.0, 2.0, 2.0]] / 3.0;
+        let centre = array![10.0, 20.0, 30.0];
+        let mut data = Array2::zeros((6, 3));
+        for (axis, length) in [(0, 2.0), (1, 3.0), (2, 1.0)] {
+            let offset = &axes.row(axis) * length;
+            data.row_mut(2 * axis).assign(&(&centre + &offset));
+            data.row_mut(2 * axis + 1).assign(&(&centre - &offset));
+        }
+        let pca = Pca::fit(data.view(), 3);
+        let expected = array![[2.0, 2.0, -1.0], [2.0, -1.0, 2.0], [-1.0, 2.0, 2.0]] / 3.0;
+        assert_close(&pca.components, &expected, 1e-14);
+        assert_close(&pca.mean, &centre, 1e-14);
+        assert_close(&pca.variances, &(array![18.0, 8.0, 2.0] / 5.0), 1e-14);
+
+        let first = pca.project(data.view()).column(0).to_owned();
+        assert_close(&first, &array![0.0, 0.0, 3.0, -3.0, 0.0, 0.0], 1e-14);
+    }
+
+    #[test]
+    fn the_entry_of_largest_magnitude_is_positive() {
+        let pca = Pca::fit(array![[0.0, 0.0], [1.0, -2.0], [2.0, -4.0]].view(), 1);
+        assert_close(&pca.components, &(array![[-1.0, 2.0]] / 5.0_f64.sqrt()), 1e-15);
+    }
+
+    #[test]
+    fn data_that_do_not_vary_have_no_variance_and_still_orthonormal_components() {
+        for data in [array![[1.0, 2.0, 3.0]], Array2::from_elem((5, 3), 0.1)] {
+            let pca = Pca::fit(data.view(), 2);
+            assert_close(&pca.components, &array![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], 0.0);
+            assert!(pca.variances.iter().all(|&variance| variance < 1e-30));
+        }
+    }
+
+    #[test]
+    fn more_components_than_dimensions_are_not_to_be_had() {
+        let pca = Pca::fit(array![[1.0], [3.0]].view(), 2);
+        assert_eq!(pca.components, array![[1.0]]);
+        assert_eq!(pca.variances, array![2.0]);
+    }
+
+    #[test]
+    fn data_that_are_not_finite_come_to_an_end() {
+        let pca = Pca::fit(array![[1.0, f64::NAN], [2.0, 3.0], [f64::INFINITY, 1.0]].view(), 2);
+        assert_eq!(pca.components.dim(), (2, 2));
+        assert!(pca.mean[1].is_nan());
+    }
+
+    #[test]
+    fn hundreds_of_dimensions_converge() {
+        let d = 150;
+        let data = Array2::from_shape_fn((400, d), |(i, j)| {
+            ((i * 7919 + j * j * 31 + i * j) % 1009) as f64 / 1009.0
+        });
+        let pca = Pca::fit(data.view(), d);
+        assert_close(&pca.components.dot(&pca.components.t()), &Array2::eye(d), 1e-12);
+        let projected = pca.project(data.view());
+        let mean = Array1::zeros(d);
+        let expected = Array2::from_diag(&pca.variances);
+        assert_close(&covariance(projected.view(), &mean), &expected, 1e-13);
+    }
+
+    fn any_data() -> impl Strategy<Value = Array2<f64>> {
+        (1..30_usize, 1..8_usize).prop_flat_map(|(n, d)| {
+            proptest::collection::vec(-100.0..100.0_f64, n * d)
+                .prop_map(move |values| Array2::from_shape_vec((n, d), values).unwrap())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn components_are_orthonormal_and_variances_descend(data in any_data()) {
+            let d = data.ncols();
+            let pca = Pca::fit(data.view(), d);
+            assert_close(&pca.components.dot(&pca.components.t()), &Array2::eye(d), 1e-13);
+            prop_assert!(pca.variances.windows(2).into_iter().all(|pair| pair[0] >= pair[1]));
+            prop_assert!(pca.variances.iter().all(|&variance| variance >= 0.0));
+        }
+
+        #[test]
+        fn along_the_components_the_data_are_uncorrelated_with_those_variances(data in any_data()) {
+            let pca = Pca::fit(data.view(), data.ncols());
+            let projected = pca.project(data.view());
+            let expected = Array2::from_diag(&pca.variances);
+            let mean = Array1::zeros(data.ncols());
+            assert_close(&covariance(projected.view(), &mean), &expected, 1e-9);
+        }
+
+        #[test]
+        fn all_components_together_give_the_data_back(data in any_data()) {
+            let pca = Pca::fit(data.view(), data.ncols());
+            let back = pca.project(data.view()).dot(&pca.components) + &pca.mean;
+            assert_close(&back, &data, 1e-11);
+        }
+
+        #[test]
+        fn fewer_components_are_the_first_of_all(data in any_data(), k in 0..8_usize) {
+            let (all, some) = (Pca::fit(data.view(), data.ncols()), Pca::fit(data.view(), k));
+            let k = k.min(data.ncols());
+            prop_assert_eq!(some.components, all.components.view().split_at(Axis(0), k).0);
+            prop_assert_eq!(some.variances, all.variances.view().split_at(Axis(0), k).0);
+        }
+    }
+}
