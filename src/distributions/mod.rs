@@ -1,0 +1,3 @@
+//! Densities, their gradients and their quantiles.
+
+pub mod normal_quantile;
