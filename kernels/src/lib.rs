@@ -1,2 +1,44 @@
-//! Numeric kernels.
+//! The numeric kernels of `elbo`: matrix multiplication, elementary functions, fused passes over
+//! slices, and Adam's update. They know nothing of what they are used for.
+//!
+//! In reading order:
+//!
+//! - [`isa`]: one body of code, compiled for several instruction sets and chosen at run time;
+//! - [`scalar`]: the two element types, `f32` and `f64`;
+//! - [`math`]: exp, ln(1 + x), tanh, … as polynomials with stated error bounds;
+//! - [`passes`]: those functions and others over slices, shared between threads;
+//! - [`mod@gemm`]: C = A·B, packed and blocked; [`mat`]: the views it takes;
+//! - [`mod@adam`]: the optimiser's update in one pass;
+//! - [`peak`]: what this machine could do at best, to measure against.
+//!
+//! # One result
+//! Every function gives the same bits on any number of threads and any instruction set (where a
+//! result is NaN it is NaN on all of them, with unspecified payload). Matrix products accumulate
+//! in one fixed order, sums run over a fixed tree, and the functions are polynomials of explicit
+//! fused multiply-adds.
+//!
+//! # Threads and memory
+//! Large inputs are split over the current rayon pool by `rayon::join`. Called from inside a pool,
+//! nothing is allocated from the second call of a size on. Below a threshold, named beside each
+//! kernel, a call stays on its thread.
+//!
+//! # Panics
+//! Shapes that don't fit together are errors of the program and panic, before any output is
+//! written. Empty inputs are fine.
+
 #![warn(missing_docs)]
+
+pub mod adam;
+pub mod gemm;
+pub mod isa;
+pub mod mat;
+pub mod math;
+pub mod passes;
+pub mod peak;
+pub mod scalar;
+
+pub use adam::{AdamStep, adam};
+pub use gemm::{Output, gemm};
+pub use isa::{Isa, IsaError, Kernel};
+pub use mat::{Mat, MatMut};
+pub use scalar::Scalar;

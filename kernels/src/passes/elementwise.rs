@@ -1,0 +1,199 @@
+//! Passes whose elements don't meet.
+
+use std::marker::PhantomData;
+
+use super::{HEAVY, LIGHT, Pass, dispatch};
+use crate::isa::Kernel;
+use crate::math;
+use crate::scalar::Scalar;
+
+/// A function of one element.
+trait Function<T> {
+    fn call(x: T) -> T;
+}
+
+/// The gradient at a function's input, from the function's output and the gradient there.
+trait Derivative<T> {
+    fn call(y: T, d: T) -> T;
+}
+
+/// x ← F(x) for every element.
+struct Map<'a, T, F> {
+    x: &'a mut [T],
+    function: PhantomData<F>,
+}
+
+impl<T: Scalar, F: Function<T>> Kernel for Map<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for x in self.x {
+            *x = F::call(*x);
+        }
+    }
+}
+
+impl<T: Scalar, F: Function<T> + Send> Pass for Map<'_, T, F> {
+    fn units(&self) -> usize {
+        self.x.len()
+    }
+
+    fn split_at(self, mid: usize) -> (Self, Self) {
+        let (one, other) = self.x.split_at_mut(mid);
+        (Self { x: one, function: PhantomData }, Self { x: other, function: PhantomData })
+    }
+}
+
+/// d ← F(y, d) for every pair.
+struct Backward<'a, T, F> {
+    y: &'a [T],
+    d: &'a mut [T],
+    derivative: PhantomData<F>,
+}
+
+impl<'a, T: Scalar, F: Derivative<T>> Backward<'a, T, F> {
+    fn new(y: &'a [T], d: &'a mut [T]) -> Self {
+        assert_eq!(y.len(), d.len(), "a backward pass: the lengths of y and d");
+        Self { y, d, derivative: PhantomData }
+    }
+}
+
+impl<T: Scalar, F: Derivative<T>> Kernel for Backward<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (d, &y) in self.d.iter_mut().zip(self.y) {
+            *d = F::call(y, *d);
+        }
+    }
+}
+
+impl<T: Scalar, F: Derivative<T> + Send> Pass for Backward<'_, T, F> {
+    fn units(&self) -> usize {
+        self.d.len()
+    }
+
+    fn split_at(self, mid: usize) -> (Self, Self) {
+        let (y, other_y) = self.y.split_at(mid);
+        let (d, other_d) = self.d.split_at_mut(mid);
+        (
+            Self { y, d, derivative: PhantomData },
+            Self { y: other_y, d: other_d, derivative: PhantomData },
+        )
+    }
+}
+
+/// Makes one public pass out of one formula.
+macro_rules! pass {
+    ($(#[$doc:meta])* $name:ident, $Name:ident, $task:ident, |$x:ident| $formula:expr) => {
+        struct $Name;
+
+        impl<T: Scalar> Function<T> for $Name {
+            #[inline(always)]
+            fn call($x: T) -> T {
+                $formula
+            }
+        }
+
+        $(#[$doc])*
+        pub fn $name<T: Scalar>(x: &mut [T]) {
+            dispatch(Map::<T, $Name> { x, function: PhantomData }, $task);
+        }
+    };
+    ($(#[$doc:meta])* $name:ident, $Name:ident, $task:ident, |$y:ident, $d:ident| $formula:expr) => {
+        struct $Name;
+
+        impl<T: Scalar> Derivative<T> for $Name {
+            #[inline(always)]
+            fn call($y: T, $d: T) -> T {
+                $formula
+            }
+        }
+
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// When the lengths differ.
+        pub fn $name<T: Scalar>(y: &[T], d: &mut [T]) {
+            dispatch(Backward::<T, $Name>::new(y, d), $task);
+        }
+    };
+}
+
+pass!(
+    /// x ← eˣ ([`math::exp`]).
+    exp, Exp, HEAVY, |x| math::exp(x)
+);
+pass!(
+    /// x ← max(x, 0); NaN stays NaN.
+    relu, Relu, LIGHT, |x| math::relu(x)
+);
+pass!(
+    /// x ← tanh x ([`math::tanh`]).
+    tanh, Tanh, HEAVY, |x| math::tanh(x)
+);
+pass!(
+    /// x ← 1/(1 + e⁻ˣ) ([`math::sigmoid`]).
+    sigmoid, Sigmoid, HEAVY, |x| math::sigmoid(x)
+);
+pass!(
+    /// x ← ln(1 + eˣ) ([`math::softplus`]).
+    softplus, Softplus, HEAVY, |x| math::softplus(x)
+);
+pass!(
+    /// d ← 0 where y = max(x, 0) is 0; where y is NaN, d stays.
+    relu_backward, ReluBackward, LIGHT, |y, d| if y <= T::ZERO { T::ZERO } else { d }
+);
+pass!(
+    /// d ← d·(1 − y²) for y = tanh x.
+    tanh_backward, TanhBackward, LIGHT, |y, d| d * (-y).mul_add(y, T::ONE)
+);
+pass!(
+    /// d ← d·y·(1 − y) for y = σ(x).
+    sigmoid_backward, SigmoidBackward, LIGHT, |y, d| d * (y * (T::ONE - y))
+);
+pass!(
+    /// d ← d·(1 − e⁻ʸ) for y = ln(1 + eˣ): the derivative σ(x), without cancellation where y is
+    /// small.
+    softplus_backward, SoftplusBackward, HEAVY, |y, d| d * -math::exp_m1(-y)
+);
+
+/// out[i] ← bytes[i]/255, correctly rounded.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn bytes_to_unit<T: Scalar>(bytes: &[u8], out: &mut [T]) {
+    assert_eq!(bytes.len(), out.len(), "bytes_to_unit: the lengths of bytes and out");
+    dispatch(BytesToUnit { bytes, out }, LIGHT);
+}
+
+struct BytesToUnit<'a, T> {
+    bytes: &'a [u8],
+    out: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel for BytesToUnit<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let white = T::from_u8(u8::MAX);
+        for (out, &byte) in self.out.iter_mut().zip(self.bytes) {
+            *out = T::from_u8(byte) / white;
+        }
+    }
+}
+
+impl<T: Scalar> Pass for BytesToUnit<'_, T> {
+    fn units(&self) -> usize {
+        self.out.len()
+    }
+
+    fn split_at(self, mid: usize) -> (Self, Self) {
+        let (bytes, other_bytes) = self.bytes.split_at(mid);
+        let (out, other_out) = self.out.split_at_mut(mid);
+        (Self { bytes, out }, Self { bytes: other_bytes, out: other_out })
+    }
+}

@@ -1,0 +1,26 @@
+//! Passes over slices: element-wise functions, their backward halves, and reductions.
+//!
+//! A matrix is a slice of rows that follow each other; the row's length comes from another
+//! argument. Backward passes take the *output* y of their forward pass and multiply the arriving
+//! gradient `d` by the derivative, in place.
+
+mod elementwise;
+mod logistic;
+mod reductions;
+mod rows;
+mod split;
+
+pub use elementwise::{
+    bytes_to_unit, exp, relu, relu_backward, sigmoid, sigmoid_backward, softplus,
+    softplus_backward, tanh, tanh_backward,
+};
+pub use logistic::logistic_loss;
+pub use reductions::{all_finite, sum};
+pub use rows::{fill_rows, sum_rows};
+
+pub(crate) use split::{Pass, dispatch};
+
+/// Elements per task of a pass that computes little, and so waits for memory.
+pub(crate) const LIGHT: usize = 1 << 15;
+/// Elements per task of a pass that evaluates an elementary function.
+pub(crate) const HEAVY: usize = 1 << 13;
