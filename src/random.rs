@@ -1,0 +1,118 @@
+//! Counter-based randomness: every draw is a function of (seed, purpose, epoch, index).
+//!
+//! Nothing depends on who asked first, so neither threads nor the size of a batch nor a stop and
+//! a resume can change what is drawn: the noise of image 17 in epoch 3 is what it is.
+
+use ndarray::Array2;
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::real::Real;
+
+/// What a draw is for. Two purposes never share a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The first values of the parameters.
+    Init = 1,
+    /// The order of the training images in an epoch.
+    Shuffle = 2,
+    /// ε of the reparameterisation in training.
+    TrainNoise = 3,
+    /// ε in evaluation.
+    TestNoise = 4,
+    /// z from the prior.
+    Prior = 5,
+    /// ε of importance samples; the sample's number takes the place of the epoch.
+    Importance = 6,
+}
+
+/// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index
+/// as its stream number.
+pub fn rng(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
+    key[16..24].copy_from_slice(&epoch.to_le_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(index);
+    rng
+}
+
+/// Row n of `eps` becomes standard normal noise from the stream of `indices[n]`.
+///
+/// Draws are made in f64 and rounded, so f32 and f64 see the same noise.
+pub fn fill_normal<T: Real>(
+    eps: &mut Array2<T>,
+    seed: u64,
+    purpose: Purpose,
+    epoch: u64,
+    indices: impl IntoIterator<Item = usize>,
+) {
+    for (mut row, index) in eps.rows_mut().into_iter().zip(indices) {
+        let mut rng = rng(seed, purpose, epoch, index as u64);
+        row.mapv_inplace(|_| {
+            let draw: f64 = StandardNormal.sample(&mut rng);
+            T::from_f64(draw)
+        });
+    }
+}
+
+/// `order` becomes the permutation of its indices that belongs to `epoch`.
+pub fn shuffle(order: &mut [usize], seed: u64, epoch: u64) {
+    order.iter_mut().enumerate().for_each(|(i, o)| *o = i);
+    order.shuffle(&mut rng(seed, Purpose::Shuffle, epoch, 0));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_noise_of_an_image_does_not_depend_on_the_batch_it_is_in() {
+        let mut batch = Array2::<f32>::zeros((3, 4));
+        fill_normal(&mut batch, 7, Purpose::TrainNoise, 2, [5, 9, 1]);
+        let mut alone = Array2::<f32>::zeros((1, 4));
+        fill_normal(&mut alone, 7, Purpose::TrainNoise, 2, [9]);
+        assert_eq!(batch.row(1), alone.row(0));
+    }
+
+    #[test]
+    fn seed_purpose_epoch_and_index_each_change_the_draw() {
+        let draw = |seed, purpose, epoch, index| {
+            let mut eps = Array2::<f64>::zeros((1, 1));
+            fill_normal(&mut eps, seed, purpose, epoch, [index]);
+            eps[[0, 0]]
+        };
+        let draws = [
+            draw(1, Purpose::TrainNoise, 1, 1),
+            draw(2, Purpose::TrainNoise, 1, 1),
+            draw(1, Purpose::TestNoise, 1, 1),
+            draw(1, Purpose::TrainNoise, 2, 1),
+            draw(1, Purpose::TrainNoise, 1, 2),
+        ];
+        for (i, a) in draws.iter().enumerate() {
+            assert!(draws[i + 1..].iter().all(|b| a != b), "two streams agree: {draws:?}");
+        }
+    }
+
+    #[test]
+    fn f32_and_f64_see_the_same_noise() {
+        let (mut a, mut b) = (Array2::<f32>::zeros((2, 3)), Array2::<f64>::zeros((2, 3)));
+        fill_normal(&mut a, 1, Purpose::Prior, 0, [0, 1]);
+        fill_normal(&mut b, 1, Purpose::Prior, 0, [0, 1]);
+        assert_eq!(a, b.mapv(|v| v as f32));
+    }
+
+    #[test]
+    fn a_shuffle_is_a_permutation_that_depends_on_the_epoch_alone() {
+        let (mut a, mut b) = (vec![0; 100], (0..100).rev().collect::<Vec<_>>());
+        shuffle(&mut a, 3, 8);
+        shuffle(&mut b, 3, 8);
+        assert_eq!(a, b);
+        shuffle(&mut b, 3, 9);
+        assert_ne!(a, b);
+        b.sort_unstable();
+        assert_eq!(b, (0..100).collect::<Vec<_>>());
+    }
+}
