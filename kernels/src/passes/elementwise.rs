@@ -127,6 +127,10 @@ pass!(
     exp, Exp, HEAVY, |x| math::exp(x)
 );
 pass!(
+    /// x ← eˣ − 1 ([`math::exp_m1`]).
+    exp_m1, ExpM1, HEAVY, |x| math::exp_m1(x)
+);
+pass!(
     /// x ← max(x, 0); NaN stays NaN.
     relu, Relu, LIGHT, |x| math::relu(x)
 );

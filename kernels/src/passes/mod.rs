@@ -11,7 +11,7 @@ mod rows;
 mod split;
 
 pub use elementwise::{
-    bytes_to_unit, exp, relu, relu_backward, sigmoid, sigmoid_backward, softplus,
+    bytes_to_unit, exp, exp_m1, relu, relu_backward, sigmoid, sigmoid_backward, softplus,
     softplus_backward, tanh, tanh_backward,
 };
 pub use logistic::logistic_loss;

@@ -1,0 +1,54 @@
+//! The Bernoulli likelihood of pixels in \[0, 1\], from logits.
+
+use elbo_kernels::passes;
+use ndarray::{Array1, Array2};
+
+use super::Likelihood;
+use crate::real::{Real, flat, flat_mut};
+
+/// p(x|l) = ∏ⱼ σ(lⱼ)^xⱼ (1 - σ(lⱼ))^(1-xⱼ), with σ the logistic function and l the decoder's
+/// output.
+///
+/// # From logits, not from probabilities
+///
+/// With p = σ(l), log p = -ln(1+e⁻ˡ) and log(1-p) = -l - ln(1+e⁻ˡ), so
+///
+/// -log p(x|l) = Σⱼ (1 - xⱼ) lⱼ + ln(1 + e^(-lⱼ)) = Σⱼ max(lⱼ, 0) - xⱼ lⱼ + ln(1 + e^(-|lⱼ|)).
+///
+/// The last form never exponentiates a positive number: it is exact at l = ±100 and beyond, where
+/// log(σ(l)) would be log 0.
+///
+/// # Gradient
+///
+/// ∂/∂l [ln(1 + eˡ) - x l] = σ(l) - x. The decoder learns from the plain difference of what it
+/// said and what it should have said, at any logit.
+///
+/// # Grey pixels
+///
+/// A pixel between 0 and 1 is no outcome of a Bernoulli variable; the formula is then the
+/// cross-entropy between Bernoulli(x) and Bernoulli(σ(l)), whose minimum over l, at σ(l) = x, is
+/// the entropy of x and not 0. Figures on grey and on binary pixels are therefore not comparable.
+///
+/// Source: Kingma & Welling 2013, appendix C.1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bernoulli;
+
+impl<T: Real> Likelihood<T> for Bernoulli {
+    fn log_prob(
+        &self,
+        x: &Array2<T>,
+        logits: &Array2<T>,
+        d_loss: T,
+        log_prob: &mut Array1<T>,
+        d_logits: &mut Array2<T>,
+    ) {
+        let rows = log_prob.as_slice_mut().expect("arrays of this crate are contiguous");
+        let columns = logits.ncols();
+        passes::logistic_loss(flat(x), flat(logits), columns, d_loss, flat_mut(d_logits), rows);
+        log_prob.mapv_inplace(|loss| -loss);
+    }
+
+    fn mean(&self, logits: &mut Array2<T>) {
+        passes::sigmoid(flat_mut(logits));
+    }
+}

@@ -1,0 +1,216 @@
+//! The variational autoencoder.
+
+use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
+use rand::RngCore;
+
+use super::{Decoder, Encoder, EncoderCache};
+use crate::{
+    distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
+    layers::{Activation, Init, Layer, Mlp},
+    objectives::{Figures, Objective},
+    parameters::{Parameters, prefixed},
+    real::Real,
+};
+
+/// A VAE with any encoder network `E`, any decoder `D` and any likelihood `L`.
+///
+/// The prior is p(z) = N(0, I), the posterior q(z|x) a diagonal Gaussian whose μ and log σ² the
+/// encoder puts out, and p(x|z) the likelihood given the decoder's logits.
+///
+/// Source: Kingma & Welling 2013, *Auto-Encoding Variational Bayes*; Rezende, Mohamed & Wierstra
+/// 2014, *Stochastic Backpropagation*.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vae<T, E, D, L = Bernoulli> {
+    /// q(z|x).
+    pub encoder: Encoder<T, E>,
+    /// From z to logits.
+    pub decoder: D,
+    /// p(x|z) from logits.
+    pub likelihood: L,
+}
+
+/// A VAE whose two networks are multi-layer perceptrons.
+pub type MlpVae<T> = Vae<T, Mlp<T>, Decoder<T, Mlp<T>>, Bernoulli>;
+
+/// Every signal of one batch, in the order of the walk: images, posterior, sample, logits, terms
+/// of the objective, and the gradients on the way back.
+#[derive(Clone, Debug)]
+pub struct Signals<T> {
+    /// The images, (batch, pixels). The caller fills it.
+    pub x: Array2<T>,
+    /// Standard normal noise, (batch, latent). The caller fills it.
+    pub eps: Array2<T>,
+    /// μ of q(z|x), (batch, latent).
+    pub mu: Array2<T>,
+    /// log σ² of q(z|x), (batch, latent).
+    pub log_var: Array2<T>,
+    /// σ of q(z|x), (batch, latent).
+    pub sigma: Array2<T>,
+    /// The latent sample, (batch, latent).
+    pub z: Array2<T>,
+    /// The decoder's output, (batch, pixels).
+    pub logits: Array2<T>,
+    /// log p(x|z) of each image, (batch).
+    pub log_prob: Array1<T>,
+    /// KL(q(z|x) ‖ p(z)) of each image and dimension, (batch, latent).
+    pub kl: Array2<T>,
+    /// ∂L/∂logits, (batch, pixels).
+    pub d_logits: Array2<T>,
+    /// ∂L/∂z, (batch, latent).
+    pub d_z: Array2<T>,
+    /// ∂L/∂μ, (batch, latent).
+    pub d_mu: Array2<T>,
+    /// ∂L/∂log σ², (batch, latent).
+    pub d_log_var: Array2<T>,
+}
+
+/// All that a step needs besides parameters and gradient, allocated once for a batch size.
+pub struct Workspace<T: Real, E: Layer<T>, D: Layer<T>> {
+    /// What the model, the objective and the caller read and write.
+    pub signals: Signals<T>,
+    encoder: EncoderCache<T, E>,
+    decoder: D::Cache,
+}
+
+impl<T: Real> MlpVae<T> {
+    /// A fresh VAE `pixels - hidden - (latent, latent)`, `latent - hidden reversed - pixels`.
+    pub fn mlp(
+        pixels: usize,
+        hidden: &[usize],
+        latent: usize,
+        activation: Activation,
+        init: Init,
+        rng: &mut impl RngCore,
+    ) -> Self {
+        let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
+        let encoder = Mlp::new(pixels, hidden, activation, init, rng);
+        let encoder = Encoder::new(encoder, latent, init, rng);
+        let decoder = Mlp::new(latent, &mirrored, activation, init, rng);
+        let decoder = Decoder::new(decoder, pixels, init, rng);
+        Self { encoder, decoder, likelihood: Bernoulli }
+    }
+}
+
+impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
+    /// The width of x.
+    pub fn pixels(&self) -> usize {
+        self.encoder.inputs()
+    }
+
+    /// The width of z.
+    pub fn latent(&self) -> usize {
+        self.encoder.latent()
+    }
+
+    /// The workspace for batches of exactly `batch` images.
+    pub fn workspace(&self, batch: usize) -> Workspace<T, E, D> {
+        let pixels = || Array2::from_elem((batch, self.pixels()), T::ZERO);
+        let latent = || Array2::from_elem((batch, self.latent()), T::ZERO);
+        Workspace {
+            signals: Signals {
+                x: pixels(),
+                eps: latent(),
+                mu: latent(),
+                log_var: latent(),
+                sigma: latent(),
+                z: latent(),
+                logits: Array2::from_elem((batch, self.decoder.outputs()), T::ZERO),
+                log_prob: Array1::from_elem(batch, T::ZERO),
+                kl: latent(),
+                d_logits: Array2::from_elem((batch, self.decoder.outputs()), T::ZERO),
+                d_z: latent(),
+                d_mu: latent(),
+                d_log_var: latent(),
+            },
+            encoder: self.encoder.cache(batch),
+            decoder: self.decoder.cache(batch),
+        }
+    }
+
+    /// x -> (μ, log σ²).
+    pub fn encode(&self, w: &mut Workspace<T, E, D>) {
+        let s = &mut w.signals;
+        self.encoder.forward(&s.x, &mut s.mu, &mut s.log_var, &mut w.encoder);
+    }
+
+    /// z -> logits.
+    pub fn decode(&self, w: &mut Workspace<T, E, D>) {
+        let s = &mut w.signals;
+        self.decoder.forward(&s.z, &mut s.logits, &mut w.decoder);
+    }
+
+    /// (x, ε) -> (μ, log σ²) -> z -> logits.
+    pub fn forward(&self, w: &mut Workspace<T, E, D>) {
+        self.encode(w);
+        let s = &mut w.signals;
+        gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
+        self.decode(w);
+    }
+
+    /// The objective's figures for the batch in `w`, with its one latent sample.
+    pub fn evaluate(&self, objective: &impl Objective<T>, w: &mut Workspace<T, E, D>) -> Figures {
+        self.forward(w);
+        objective.evaluate(&self.likelihood, &mut w.signals)
+    }
+
+    /// The same, and into `d` the gradient of -`objective` for every parameter.
+    ///
+    /// The walk back: logits -> decoder -> z -> reparameterisation -> (μ, log σ²), where it meets
+    /// what the objective put there directly -> encoder.
+    pub fn gradient(
+        &self,
+        objective: &impl Objective<T>,
+        w: &mut Workspace<T, E, D>,
+        d: &mut Self,
+    ) -> Figures {
+        self.forward(w);
+        let s = &mut w.signals;
+        let figures = objective.evaluate(&self.likelihood, s);
+        let (d_z, caches) = (Some(&mut s.d_z), (&mut w.decoder, &mut w.encoder));
+        self.decoder.backward(&s.z, &s.logits, &mut s.d_logits, d_z, caches.0, &mut d.decoder);
+        gaussian::sample_backward(
+            &s.log_var,
+            &s.eps,
+            &s.sigma,
+            &s.d_z,
+            &mut s.d_mu,
+            &mut s.d_log_var,
+        );
+        self.encoder.backward(&s.x, &s.d_mu, &s.d_log_var, caches.1, &mut d.encoder);
+        figures
+    }
+}
+
+impl<T: Real> Signals<T> {
+    /// The name of the first signal of the forward pass that holds a NaN or an infinity.
+    pub fn first_non_finite(&self) -> Option<&'static str> {
+        let named = [
+            ("x", &self.x),
+            ("mu", &self.mu),
+            ("log_var", &self.log_var),
+            ("z", &self.z),
+            ("logits", &self.logits),
+            ("kl", &self.kl),
+        ];
+        let finite = |values: &[T]| elbo_kernels::passes::all_finite(values);
+        let signal = named.into_iter().find(|(_, a)| !finite(crate::real::flat(a)));
+        let log_prob =
+            || (!self.log_prob.iter().all(|v| v.to_f64().is_finite())).then_some("log_prob");
+        signal.map(|(name, _)| name).or_else(log_prob)
+    }
+}
+
+impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Parameters<T> for Vae<T, E, D, L> {
+    fn names(&self) -> Vec<String> {
+        let encoder = prefixed("encoder", self.encoder.names());
+        encoder.chain(prefixed("decoder", self.decoder.names())).collect()
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
+        self.encoder.tensors().chain(self.decoder.tensors())
+    }
+
+    fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
+        self.encoder.tensors_mut().chain(self.decoder.tensors_mut())
+    }
+}

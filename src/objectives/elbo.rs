@@ -1,0 +1,37 @@
+//! The evidence lower bound.
+
+use super::{Figures, Objective};
+use crate::{
+    distributions::{Likelihood, gaussian},
+    models::Signals,
+    real::Real,
+};
+
+/// log p(x) ≥ ELBO = E_{q(z|x)}[log p(x|z)] - KL(q(z|x) ‖ p(z)).
+///
+/// The expectation is estimated with the one z that the model drew (unbiased, since z is a sample
+/// of q); the divergence is exact ([`gaussian::kl`]). Training minimises L = -(1/N) Σₙ ELBOₙ over
+/// a batch of N images, so both terms arrive with the upstream gradient 1/N:
+///
+/// - ∂L/∂l = (1/N) ∂(-log p(x|z))/∂l, from the likelihood;
+/// - ∂L/∂μ = (1/N) ∂KL/∂μ and ∂L/∂log σ² = (1/N) ∂KL/∂log σ², from the divergence.
+///
+/// Source: Kingma & Welling 2013, equations 3, 7 and 10.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Elbo;
+
+impl<T: Real> Objective<T> for Elbo {
+    fn evaluate(&self, likelihood: &impl Likelihood<T>, s: &mut Signals<T>) -> Figures {
+        let images = s.x.nrows() as f64;
+        let d_loss = T::from_f64(1.0 / images);
+
+        likelihood.log_prob(&s.x, &s.logits, d_loss, &mut s.log_prob, &mut s.d_logits);
+        gaussian::kl(&s.mu, &s.log_var, &mut s.kl);
+        gaussian::kl_backward(&s.mu, &s.log_var, d_loss, &mut s.d_mu, &mut s.d_log_var);
+
+        let reconstruction = s.log_prob.iter().map(|v| v.to_f64()).sum::<f64>() / images;
+        let kl = s.kl.iter().map(|v| v.to_f64()).sum::<f64>() / images;
+        let elbo = reconstruction - kl;
+        Figures { objective: elbo, elbo, reconstruction, kl }
+    }
+}

@@ -1,0 +1,74 @@
+//! Adam.
+
+use elbo_kernels::AdamStep;
+
+use crate::{
+    parameters::{Parameters, elements, elements_mut},
+    real::Real,
+};
+
+/// Adam with bias correction. For every parameter θ with gradient g, at step t = 1, 2, ..:
+///
+/// - m ← β₁ m + (1 - β₁) g, the running mean of the gradient;
+/// - v ← β₂ v + (1 - β₂) g², the running mean of its square;
+/// - m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ): both start at 0, so after t steps they hold only a share
+///   1 - βᵗ of the weight, which is divided out;
+/// - θ ← θ - α m̂ / (√v̂ + ε).
+///
+/// The moments are models of the same type `M` as the parameters.
+///
+/// Source: Kingma & Ba 2014, *Adam: A Method for Stochastic Optimization*, algorithm 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adam<M> {
+    /// α.
+    pub learning_rate: f64,
+    /// β₁.
+    pub beta1: f64,
+    /// β₂.
+    pub beta2: f64,
+    /// ε.
+    pub epsilon: f64,
+    /// t, the steps taken so far.
+    pub step: u64,
+    /// The first moment.
+    pub m: M,
+    /// The second moment.
+    pub v: M,
+}
+
+impl<M> Adam<M> {
+    /// Adam for `model` with the paper's β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
+    pub fn new<T: Real>(model: &M, learning_rate: f64) -> Self
+    where
+        M: Parameters<T>,
+    {
+        let (m, v) = (model.zeros_like(), model.zeros_like());
+        Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 0, m, v }
+    }
+
+    /// One step of `model` against the gradient `d`.
+    pub fn step<T: Real>(&mut self, model: &mut M, d: &M)
+    where
+        M: Parameters<T>,
+    {
+        self.step += 1;
+        let t = i32::try_from(self.step).unwrap_or(i32::MAX);
+        let step = AdamStep {
+            beta1: T::from_f64(self.beta1),
+            beta2: T::from_f64(self.beta2),
+            step_size: T::from_f64(self.learning_rate / (1.0 - self.beta1.powi(t))),
+            sqrt_correction2: T::from_f64((1.0 - self.beta2.powi(t)).sqrt()),
+            epsilon: T::from_f64(self.epsilon),
+        };
+        let moments = self.m.tensors_mut().zip(self.v.tensors_mut());
+        for ((mut theta, g), (mut m, mut v)) in model.tensors_mut().zip(d.tensors()).zip(moments) {
+            elbo_kernels::adam(
+                &step,
+                elements_mut(&mut theta),
+                elements(&g),
+                elements_mut(&mut m),
+                elements_mut(&mut v),
+            );
+        }
+    }
+}
