@@ -28,6 +28,7 @@
 //! Images stay as they are, bytes or floats; to make floats of bytes is left to whoever makes
 //! batches.
 
+mod batches;
 mod error;
 mod folder;
 pub mod idx;

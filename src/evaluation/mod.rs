@@ -1,3 +1,12 @@
-//! What a trained model is worth, and what its latent space looks like.
+//! How good a trained model is.
 
+mod elbo;
+mod importance;
 pub mod pca;
+
+pub use elbo::{ACTIVE_VARIANCE, Evaluation, Evaluator};
+pub use importance::{LogLikelihood, log_likelihood};
+
+/// Images that are evaluated at a time. It bounds memory; no figure depends on it but by the
+/// rounding of f64 sums.
+pub const EVALUATION_BATCH: usize = 256;

@@ -1,0 +1,145 @@
+//! The ELBO over a data set, with its parts, its error, and the units that carry information.
+
+use serde::Serialize;
+
+use super::EVALUATION_BATCH;
+use crate::{
+    data::Images,
+    distributions::Likelihood,
+    layers::Layer,
+    models::{Vae, Workspace},
+    objectives::{Figures, Objective, Totals},
+    random::{self, Purpose},
+    real::Real,
+};
+
+/// A latent dimension is active if the variance of its posterior mean over the data is above this
+/// (Burda, Grosse & Salakhutdinov 2015, section 5.1).
+pub const ACTIVE_VARIANCE: f64 = 0.01;
+
+/// Figures over a data set, in nats per image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// Images.
+    pub images: usize,
+    /// The mean ELBO, with one latent sample per image: not the loss at z = μ, which is no bound.
+    pub elbo: f64,
+    /// The standard error of that mean over the images.
+    pub elbo_standard_error: f64,
+    /// Its first term.
+    pub reconstruction: f64,
+    /// Its second term.
+    pub kl: f64,
+    /// The second term split by latent dimension.
+    pub kl_per_dimension: Vec<f64>,
+    /// The variance over the images of each dimension's posterior mean.
+    pub mean_variance: Vec<f64>,
+    /// How many of those are above [`ACTIVE_VARIANCE`].
+    pub active_units: usize,
+}
+
+/// Workspaces for evaluating one model on one data set again and again.
+pub struct Evaluator<'a, T: Real, E: Layer<T>, D: Layer<T>> {
+    images: &'a Images,
+    full: Workspace<T, E, D>,
+    last: Workspace<T, E, D>,
+}
+
+/// Sums over images, in f64.
+struct Sums {
+    totals: Totals,
+    elbo: f64,
+    elbo_squared: f64,
+    kl: Vec<f64>,
+    mu: Vec<f64>,
+    mu_squared: Vec<f64>,
+}
+
+impl<'a, T: Real, E: Layer<T>, D: Layer<T>> Evaluator<'a, T, E, D> {
+    /// An evaluator of models of this shape.
+    pub fn new<L: Likelihood<T>>(model: &Vae<T, E, D, L>, images: &'a Images) -> Self {
+        let batch = EVALUATION_BATCH.min(images.len());
+        let last = images.len() - (images.len().div_ceil(batch) - 1) * batch;
+        Self { images, full: model.workspace(batch), last: model.workspace(last) }
+    }
+
+    /// Evaluates `model`. The noise belongs to (`seed`, `epoch`, image).
+    pub fn evaluate<L: Likelihood<T>>(
+        &mut self,
+        model: &Vae<T, E, D, L>,
+        objective: &impl Objective<T>,
+        seed: u64,
+        epoch: u64,
+    ) -> Evaluation {
+        let images = self.images.len();
+        let mut sums = Sums::new(model.latent());
+        let mut start = 0;
+        while start < images {
+            let end = (start + EVALUATION_BATCH).min(images);
+            let indices: Vec<usize> = (start..end).collect();
+            let w = if end == images { &mut self.last } else { &mut self.full };
+            self.images.gather(&indices, &mut w.signals.x);
+            random::fill_normal(&mut w.signals.eps, seed, Purpose::TestNoise, epoch, start..end);
+            let figures = model.evaluate(objective, w);
+            sums.add(figures, w);
+            start = end;
+        }
+        sums.finish()
+    }
+}
+
+impl Sums {
+    fn new(latent: usize) -> Self {
+        let zeros = vec![0.0; latent];
+        Self {
+            totals: Totals::default(),
+            elbo: 0.0,
+            elbo_squared: 0.0,
+            kl: zeros.clone(),
+            mu: zeros.clone(),
+            mu_squared: zeros,
+        }
+    }
+
+    fn add<T: Real, E: Layer<T>, D: Layer<T>>(&mut self, figures: Figures, w: &Workspace<T, E, D>) {
+        let s = &w.signals;
+        self.totals.add(figures, s.x.nrows());
+        for ((log_prob, kl), mu) in s.log_prob.iter().zip(s.kl.rows()).zip(s.mu.rows()) {
+            let elbo = log_prob.to_f64() - kl.iter().map(|v| v.to_f64()).sum::<f64>();
+            self.elbo += elbo;
+            self.elbo_squared += elbo * elbo;
+            for (sum, v) in self.kl.iter_mut().zip(kl) {
+                *sum += v.to_f64();
+            }
+            for ((sum, squares), v) in self.mu.iter_mut().zip(&mut self.mu_squared).zip(mu) {
+                *sum += v.to_f64();
+                *squares += v.to_f64() * v.to_f64();
+            }
+        }
+    }
+
+    fn finish(self) -> Evaluation {
+        let n = self.totals.images() as f64;
+        let Figures { elbo, reconstruction, kl, .. } = self.totals.mean();
+        let variance = |sum: f64, squares: f64| (squares / n - (sum / n).powi(2)).max(0.0);
+        let mean_variance: Vec<f64> =
+            self.mu.iter().zip(&self.mu_squared).map(|(&s, &q)| variance(s, q)).collect();
+        Evaluation {
+            images: self.totals.images() as usize,
+            elbo,
+            elbo_standard_error: standard_error(self.elbo, self.elbo_squared, n),
+            reconstruction,
+            kl,
+            kl_per_dimension: self.kl.iter().map(|sum| sum / n).collect(),
+            active_units: mean_variance.iter().filter(|&&v| v > ACTIVE_VARIANCE).count(),
+            mean_variance,
+        }
+    }
+}
+
+/// The standard error of a mean from Σ v, Σ v² and n: √(s²/n) with the unbiased s². It is 0 for
+/// a single value, of whose spread nothing is known.
+pub(super) fn standard_error(sum: f64, squares: f64, n: f64) -> f64 {
+    let variance = (squares / n - (sum / n).powi(2)).max(0.0);
+    (variance / (n - 1.0).max(1.0)).sqrt()
+}

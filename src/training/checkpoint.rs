@@ -1,0 +1,85 @@
+//! `checkpoint.safetensors`: all that a run needs to go on bit for bit.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    model_file::{self, ModelFileError},
+    trainer::Position,
+};
+use crate::{models::MlpVae, optim::Adam, real::Real, recipe::Recipe};
+
+/// The metadata key; its value is the [`State`] as JSON.
+const STATE: &str = "checkpoint";
+const FIRST_MOMENT: &str = "adam.m.";
+const SECOND_MOMENT: &str = "adam.v.";
+
+/// A run at a moment: weights and both moments as tensors, the rest as metadata. The seed is in
+/// the recipe, and all randomness is a function of it and of the position.
+#[derive(Clone, Debug)]
+pub struct Checkpoint<T> {
+    /// The run.
+    pub recipe: Recipe,
+    /// The weights.
+    pub model: MlpVae<T>,
+    /// The moments and the count of steps.
+    pub adam: Adam<MlpVae<T>>,
+    /// The epoch, and the batch within it.
+    pub position: Position,
+    /// The number of training images, by which other data is told.
+    pub images: usize,
+}
+
+/// What a checkpoint holds beside tensors.
+#[derive(Serialize, Deserialize)]
+struct State {
+    recipe: Recipe,
+    images: usize,
+    step: u64,
+    position: Position,
+}
+
+/// Why a checkpoint could not be read or written: the same reasons as for a model file.
+pub type CheckpointError = ModelFileError;
+
+impl<T: Real> Checkpoint<T> {
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is damaged, or is no checkpoint.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = model_file::read(path)?;
+        let State { recipe, images, step, position } = model_file::metadata(path, &bytes, STATE)?;
+        let tensors = model_file::parse(path, &bytes)?;
+        let mut model = model_file::fresh_model(path, &recipe, &tensors, 3)?;
+        let mut adam = Adam::new(&model, recipe.learning_rate);
+        adam.step = step;
+        model_file::fill(path, &tensors, "", &mut model)?;
+        model_file::fill(path, &tensors, FIRST_MOMENT, &mut adam.m)?;
+        model_file::fill(path, &tensors, SECOND_MOMENT, &mut adam.v)?;
+        Ok(Self { recipe, model, adam, position, images })
+    }
+
+    /// Writes a checkpoint of a run where it stands.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn save(
+        path: &Path,
+        recipe: &Recipe,
+        images: usize,
+        model: &MlpVae<T>,
+        adam: &Adam<MlpVae<T>>,
+        position: Position,
+    ) -> Result<(), CheckpointError> {
+        let state = State { recipe: recipe.clone(), images, step: adam.step, position };
+        let json = serde_json::to_string(&state).expect("a state is plain data");
+        let mut tensors = model_file::named_bytes("", model);
+        tensors.extend(model_file::named_bytes(FIRST_MOMENT, &adam.m));
+        tensors.extend(model_file::named_bytes(SECOND_MOMENT, &adam.v));
+        model_file::write_tensors(path, tensors, T::DTYPE, (STATE, json))
+    }
+}
