@@ -10,7 +10,7 @@ fn check_mnist(part: Part, first_labels: [u8; 5], histogram: [usize; 10], sum: u
     for (digit, &count) in histogram.iter().enumerate() {
         assert_eq!(labels.iter().filter(|&&label| usize::from(label) == digit).count(), count);
     }
-    assert_eq!(mnist.images.len(), histogram.iter().sum());
+    assert_eq!(mnist.images.len(), histogram.iter().sum::<usize>());
     assert_eq!(bytes_of(&mnist).iter().map(|&byte| u64::from(byte)).sum::<u64>(), sum);
     let mut checksum = flate2::Crc::new();
     checksum.update(bytes_of(&mnist));

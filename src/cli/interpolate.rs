@@ -1,0 +1,43 @@
+//! `elbo interpolate`: from one image to another through the latent space.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::common::{DataArguments, ModelArgument, check_index, report_file};
+use crate::pictures::save_grid;
+
+/// Write the pictures on the straight line between the latent means of two images as one PNG
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: ModelArgument,
+    #[command(flatten)]
+    data: DataArguments,
+    /// The first image's number, from 0
+    #[arg(long, value_name = "I")]
+    from: usize,
+    /// The last image's number, from 0
+    #[arg(long, value_name = "J")]
+    to: usize,
+    /// The PNG to write
+    #[arg(long, value_name = "F.png")]
+    out: PathBuf,
+    /// Pictures, both ends included
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    steps: u32,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let trained = arguments.model.load()?;
+    let images = arguments.data.load(&trained)?.images;
+    check_index(&images, "--from", arguments.from)?;
+    check_index(&images, "--to", arguments.to)?;
+    let steps = arguments.steps as usize;
+    let path = trained.vae.interpolate(&images, arguments.from, arguments.to, steps);
+    let columns = steps.min(20);
+    save_grid(&arguments.out, path.view(), trained.height, trained.width, columns)?;
+    report_file(&arguments.out);
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `elbo manifold`: the latent plane, decoded.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::common::{ModelArgument, report_file};
+use crate::generation::Manifold;
+
+/// Decode a grid over a two-dimensional latent space and write it as one PNG
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: ModelArgument,
+    /// The PNG to write
+    #[arg(long, value_name = "F.png")]
+    out: PathBuf,
+    /// Pictures along each side
+    #[arg(short, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    n: u32,
+    /// The points: quantiles of the prior, or an even grid over [-3, 3]² [default: the recipe's]
+    #[arg(long, value_enum)]
+    grid: Option<Manifold>,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let trained = arguments.model.load()?;
+    if trained.recipe.latent != 2 {
+        let latent = trained.recipe.latent;
+        bail!("a manifold needs a latent space of 2 dimensions, and the model has {latent}");
+    }
+    let points = arguments.grid.unwrap_or(trained.recipe.manifold).points(arguments.n as usize);
+    super::pictures::manifold(
+        &arguments.out,
+        &trained.vae,
+        points.view(),
+        [trained.height, trained.width],
+    )?;
+    report_file(&arguments.out);
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The command line: one file per subcommand, and no mathematics.
+
+mod common;
+mod encode;
+mod evaluate;
+mod info;
+mod interpolate;
+mod manifold;
+mod pictures;
+mod progress;
+mod reconstruct;
+mod sample;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use elbo_kernels::Isa;
+
+use common::Usage;
+
+/// Variational autoencoders on a CPU.
+///
+/// `elbo train` trains the default recipe on data/mnist and writes the weights, the metrics and
+/// pictures into runs/tutorial. The other commands use a trained model.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads to compute with; results do not depend on it [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo train                                      the default recipe on data/mnist
+  elbo train --recipe pytorch-example --seed 1    another recipe, another seed
+  elbo evaluate runs/tutorial/model.safetensors   the test ELBO with its parts
+  elbo sample runs/tutorial/model.safetensors --out samples.png
+
+The environment variable ELBO_ISA (portable, avx2, avx512) forces an instruction set; results
+do not depend on it.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Arguments),
+    Evaluate(evaluate::Arguments),
+    Sample(sample::Arguments),
+    Reconstruct(reconstruct::Arguments),
+    Manifold(manifold::Arguments),
+    Encode(encode::Arguments),
+    Interpolate(interpolate::Arguments),
+    Info(info::Arguments),
+}
+
+/// Runs the command that the process was started with: 0 when done, 1 with one message on standard
+/// error when it failed, 2 for arguments that cannot be used.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    Isa::from_env().map_err(Usage::new)?;
+    let threads = arguments.threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.context("cannot start the threads")?.install(|| match arguments.command {
+        Command::Train(a) => train::run(a),
+        Command::Evaluate(a) => evaluate::run(&a),
+        Command::Sample(a) => sample::run(&a),
+        Command::Reconstruct(a) => reconstruct::run(&a),
+        Command::Manifold(a) => manifold::run(&a),
+        Command::Encode(a) => encode::run(&a),
+        Command::Interpolate(a) => interpolate::run(&a),
+        Command::Info(a) => info::run(&a),
+    })
+}

@@ -1,0 +1,88 @@
+//! Pictures of a model, for `train` and for the commands that draw one of them.
+
+use std::path::Path;
+
+use anyhow::Result;
+use ndarray::{Array2, ArrayView2};
+
+use crate::{
+    data::{Dataset, Images},
+    evaluation::pca::Pca,
+    models::MlpVae,
+    pictures::{Panel, Series, save_grid, save_learning_curves, save_pairs, save_scatter},
+    real::cast,
+    training::Row,
+};
+
+/// About as many columns as rows.
+pub fn columns(n: usize) -> usize {
+    (n as f64).sqrt().ceil() as usize
+}
+
+/// The first `n` images, each above its reconstruction.
+pub fn reconstructions(path: &Path, vae: &MlpVae<f32>, images: &Images, n: usize) -> Result<()> {
+    let indices: Vec<usize> = (0..n.min(images.len())).collect();
+    let mut originals = Array2::zeros((indices.len(), images.pixels_per_image()));
+    images.gather(&indices, &mut originals);
+    let reconstructions = vae.reconstruct(images, &indices);
+    let (height, width) = (images.height(), images.width());
+    let columns = indices.len().min(10);
+    save_pairs(path, originals.view(), reconstructions.view(), height, width, columns)?;
+    Ok(())
+}
+
+/// The decoded points of a square grid.
+pub fn manifold(
+    path: &Path,
+    vae: &MlpVae<f32>,
+    points: ArrayView2<'_, f64>,
+    [height, width]: [usize; 2],
+) -> Result<()> {
+    let pictures = vae.decode_mean(points);
+    save_grid(path, pictures.view(), height, width, columns(points.nrows()))?;
+    Ok(())
+}
+
+/// The latent means of a data set, coloured by label: both dimensions where there are two, μ and
+/// σ where there is one, and otherwise the first two principal components.
+pub fn latent(path: &Path, vae: &MlpVae<f32>, data: &Dataset) -> Result<()> {
+    let indices: Vec<usize> = (0..data.images.len()).collect();
+    let posterior = vae.posterior(&data.images, &indices);
+    let mu: Array2<f64> = cast(posterior.mu.view());
+    let pairs = |a: &Array2<f64>| a.rows().into_iter().map(|r| (r[0], r[1])).collect::<Vec<_>>();
+    let (x_label, y_label, points) = match mu.ncols() {
+        1 => {
+            let sigma = posterior.log_var.iter().map(|v| (0.5 * f64::from(*v)).exp());
+            ("μ".into(), "σ".into(), mu.iter().copied().zip(sigma).collect())
+        }
+        2 => ("μ₁".into(), "μ₂".into(), pairs(&mu)),
+        _ => {
+            let pca = Pca::fit(mu.view(), mu.ncols());
+            let total = pca.variances.sum().max(f64::MIN_POSITIVE);
+            let share = |i: usize| 100.0 * pca.variances[i] / total;
+            let axis = |i: usize| format!("principal component {} ({:.0} %)", i + 1, share(i));
+            (axis(0), axis(1), pairs(&pca.project(mu.view())))
+        }
+    };
+    let title = "Latent means of the test set";
+    save_scatter(path, title, &x_label, &y_label, &points, data.labels.as_deref())?;
+    Ok(())
+}
+
+/// The ELBO and its two terms, on training and test images, against the epoch.
+pub fn curves(path: &Path, rows: &[Row]) -> Result<()> {
+    let series = |name: &str, value: fn(&Row) -> f64| Series {
+        name: name.into(),
+        points: rows.iter().map(|row| (row.epoch as f64, value(row))).collect(),
+    };
+    let panel = |title: &str, train: fn(&Row) -> f64, test: fn(&Row) -> f64| Panel {
+        title: title.into(),
+        series: vec![series("train", train), series("test", test)],
+    };
+    let panels = [
+        panel("ELBO", |row| row.train_elbo, |row| row.test_elbo),
+        panel("reconstruction", |row| row.train_reconstruction, |row| row.test_reconstruction),
+        panel("KL", |row| row.train_kl, |row| row.test_kl),
+    ];
+    Ok(save_learning_curves(path, &panels)?)
+}

@@ -1,0 +1,94 @@
+//! Progress on standard error: a bar where it is a terminal, plain lines where it is not.
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::training::{Observer, Progress, Row};
+
+/// A bar over images; invisible where standard error is no terminal.
+pub fn images(message: &'static str, of: usize) -> ProgressBar {
+    let style = "{msg} {wide_bar} {human_pos}/{human_len} images  {eta} left";
+    bar(of as u64, style).with_message(message)
+}
+
+fn bar(length: u64, style: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(style).expect("the templates here are valid");
+    ProgressBar::new(length).with_style(style)
+}
+
+/// Shows a training run, and stops it when asked to.
+pub struct TrainingProgress {
+    stop: Arc<AtomicBool>,
+    epochs: u64,
+    latent: usize,
+    bar: Option<ProgressBar>,
+}
+
+impl TrainingProgress {
+    /// For a run of so many epochs, which `stop` ends after the current step.
+    pub fn new(stop: Arc<AtomicBool>, epochs: u64, latent: usize) -> Self {
+        Self { stop, epochs, latent, bar: None }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Observer for TrainingProgress {
+    fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
+        let style = "epoch {msg} {wide_bar} {per_sec}  {eta} left";
+        let bar = self.bar.get_or_insert_with(|| bar(progress.of, style).with_position(0));
+        if progress.images < bar.position() {
+            bar.reset();
+        }
+        if !bar.is_hidden() {
+            let (figures, width) = (progress.figures, self.epochs.to_string().len());
+            bar.set_message(format!(
+                "{:>width$}/{}  elbo {:.2} = {:.2} - {:.2}",
+                progress.epoch, self.epochs, figures.elbo, figures.reconstruction, figures.kl
+            ));
+        }
+        bar.set_position(progress.images);
+        if self.stop.load(Ordering::Relaxed) {
+            bar.finish_and_clear();
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, row: &Row) {
+        let width = self.epochs.to_string().len();
+        self.say(&format!(
+            "epoch {:>width$}/{}  train elbo {:8.3} = {:8.3} - {:6.3}   test elbo {:8.3} = {:8.3} \
+             - {:6.3}   active {}/{}   {:.2} s, {:.0} images/s",
+            row.epoch,
+            self.epochs,
+            row.train_elbo,
+            row.train_reconstruction,
+            row.train_kl,
+            row.test_elbo,
+            row.test_reconstruction,
+            row.test_kl,
+            row.active_units,
+            self.latent,
+            row.seconds,
+            row.images_per_second,
+        ));
+        if row.epoch == self.epochs
+            && let Some(bar) = &self.bar
+        {
+            bar.finish_and_clear();
+        }
+    }
+}

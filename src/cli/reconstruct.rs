@@ -1,0 +1,33 @@
+//! `elbo reconstruct`: images above what the model makes of them.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::common::{DataArguments, ModelArgument, report_file};
+
+/// Write images, each above its reconstruction, as one PNG
+///
+/// The reconstruction is the decoder's mean at z = μ(x).
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    model: ModelArgument,
+    #[command(flatten)]
+    data: DataArguments,
+    /// The PNG to write
+    #[arg(long, value_name = "F.png")]
+    out: PathBuf,
+    /// How many images, from the first on
+    #[arg(short, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    n: u32,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let trained = arguments.model.load()?;
+    let images = arguments.data.load(&trained)?.images;
+    super::pictures::reconstructions(&arguments.out, &trained.vae, &images, arguments.n as usize)?;
+    report_file(&arguments.out);
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! `elbo train`: a recipe, from data to weights and pictures.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::{
+    common::{Usage, report_file},
+    pictures,
+    progress::TrainingProgress,
+};
+use crate::{
+    data::{self, Dataset, Part},
+    pictures::save_grid,
+    recipe::{Recipe, RecipeError},
+    training::{Checkpoint, Outcome, Run, files},
+};
+
+/// Train a model and write its weights, metrics and pictures
+///
+/// Without options: the recipe `tutorial` on data/mnist, into runs/tutorial. The same recipe, seed
+/// and data give the same weights, bit for bit, on any number of threads.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A built-in recipe (tutorial, pytorch-example) or a file that ends in .toml [default:
+    /// tutorial; with --resume, the checkpoint's]
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    recipe: Option<String>,
+    /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
+    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    data: PathBuf,
+    /// The folder to write into [default: runs/<recipe>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Passes over the training images
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Images per step
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Dimensions of the latent space
+    #[arg(long, value_name = "N")]
+    latent: Option<usize>,
+    /// Widths of the encoder's hidden layers; the decoder mirrors them
+    #[arg(long, value_name = "N[,N..]", value_delimiter = ',')]
+    hidden: Option<Vec<usize>>,
+    /// Seed of all randomness
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Override any field of the recipe, such as activation=tanh; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on from the checkpoint in the output folder
+    #[arg(long)]
+    resume: bool,
+    /// Replace an unfinished run in the output folder
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  elbo train
+  elbo train --recipe pytorch-example --seed 1 --out runs/seed1
+  elbo train --latent 10 --hidden 400,200 --set activation=tanh --epochs 20 --out runs/mine
+  elbo train --data ~/fashion-mnist --out runs/fashion
+  elbo train --out runs/mine --epochs 40 --resume";
+
+/// Everything that a finished run draws.
+const RECONSTRUCTIONS: &str = "reconstructions.png";
+const SAMPLES: &str = "samples.png";
+const MANIFOLD: &str = "manifold.png";
+const LATENT: &str = "latent.svg";
+const CURVES: &str = "curves.svg";
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let (recipe, out, checkpoint) = plan(&arguments)?;
+    let train = data::load(&arguments.data, Part::Train)?.images;
+    let test = data::load(&arguments.data, Part::Test)?;
+    let mut run = match checkpoint {
+        Some(checkpoint) => Run::resume(recipe, checkpoint, &out, &train, &test.images)?,
+        None => {
+            make_room(&out, arguments.overwrite)?;
+            Run::start(recipe, &out, &train, &test.images)?
+        }
+    };
+    announce(&run, &out, arguments.resume);
+
+    let stop = stop_on_ctrl_c()?;
+    let mut progress = TrainingProgress::new(stop, run.recipe().epochs, run.recipe().latent);
+    if run.train(&mut progress)? == Outcome::Stopped {
+        let (mine, recipe) = (out.display(), run.recipe());
+        bail!(
+            "stopped in epoch {} of {}; `elbo train --out {mine} --resume` goes on from there",
+            run.trainer().position.epoch + 1,
+            recipe.epochs
+        );
+    }
+    draw(&run, &out, &test)
+}
+
+/// The recipe with all overrides, the folder, and the checkpoint where a run goes on.
+fn plan(arguments: &Arguments) -> Result<(Recipe, PathBuf, Option<Checkpoint<f32>>)> {
+    let named = match &arguments.recipe {
+        Some(name) => Some(find_recipe(name)?),
+        None => None,
+    };
+    let folder = |recipe: &Recipe| Path::new("runs").join(&recipe.name);
+    if !arguments.resume {
+        let recipe = overridden(named.unwrap_or_default(), arguments)?;
+        let out = arguments.out.clone().unwrap_or_else(|| folder(&recipe));
+        return Ok((recipe, out, None));
+    }
+    let default = || folder(named.as_ref().unwrap_or(&Recipe::default()));
+    let out = arguments.out.clone().unwrap_or_else(default);
+    let path = out.join(files::CHECKPOINT);
+    let checkpoint = Checkpoint::load(&path)
+        .with_context(|| format!("there is nothing to resume in {}", out.display()))?;
+    let base = named.unwrap_or_else(|| checkpoint.recipe.clone());
+    Ok((overridden(base, arguments)?, out, Some(checkpoint)))
+}
+
+/// A name that does not exist is an argument at fault; a file that is not right is a file at fault.
+fn find_recipe(name: &str) -> Result<Recipe> {
+    match Recipe::find(name) {
+        Err(error @ RecipeError::Unknown { .. }) => Err(Usage::new(error).into()),
+        Err(error) => Err(error.into()),
+        Ok(recipe) => {
+            recipe.validate().with_context(|| format!("in {name}"))?;
+            Ok(recipe)
+        }
+    }
+}
+
+fn overridden(mut recipe: Recipe, arguments: &Arguments) -> Result<Recipe, Usage> {
+    for assignment in &arguments.set {
+        recipe = recipe.with(assignment).map_err(Usage::new)?;
+    }
+    recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
+    recipe.batch_size = arguments.batch_size.unwrap_or(recipe.batch_size);
+    recipe.latent = arguments.latent.unwrap_or(recipe.latent);
+    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
+    recipe.hidden = arguments.hidden.clone().unwrap_or(recipe.hidden);
+    recipe.validate().map_err(Usage::new)?;
+    Ok(recipe)
+}
+
+/// Refuses to write over an unfinished run, and removes what a finished one left, so that no
+/// folder ever holds files of two runs.
+fn make_room(out: &Path, overwrite: bool) -> Result<()> {
+    let checkpoint = Checkpoint::<f32>::load(&out.join(files::CHECKPOINT));
+    if let Ok(Checkpoint { recipe, position, .. }) = checkpoint
+        && position.epoch < recipe.epochs
+        && !overwrite
+    {
+        bail!(
+            "{} holds a run that stopped after {} of {} epochs: go on with --resume, replace it \
+             with --overwrite, or choose another --out",
+            out.display(),
+            position.epoch,
+            recipe.epochs
+        );
+    }
+    let written = [files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
+    let drawn = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, LATENT, CURVES];
+    for path in written.iter().chain(&drawn).map(|name| out.join(name)).filter(|p| p.is_file()) {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
+    let recipe = run.recipe();
+    let hidden: String = recipe.hidden.iter().map(|w| format!("{w}-")).collect();
+    let pixels = recipe.pixels().unwrap_or_default();
+    eprintln!(
+        "{}: {pixels}-{hidden}{} on {} images, {} threads, {} kernels, into {}",
+        recipe.name,
+        recipe.latent,
+        run.trainer().images(),
+        rayon::current_num_threads(),
+        elbo_kernels::Isa::active(),
+        out.display()
+    );
+    if resumed {
+        let position = run.trainer().position;
+        eprintln!("resumed after {} epochs and {} batches", position.epoch, position.batch);
+    }
+}
+
+/// The first Ctrl-C asks the run to stop after its step; the second ends the process at once.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(1);
+        }
+    })
+    .context("cannot watch for Ctrl-C")?;
+    Ok(stop)
+}
+
+/// Draws everything and names all files of the run.
+fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
+    let (vae, recipe, images) = (&run.trainer().model, run.recipe(), &test.images);
+    let size @ [height, width] = [images.height(), images.width()];
+    let mut written = vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
+
+    pictures::reconstructions(&out.join(RECONSTRUCTIONS), vae, images, 30)?;
+    let samples = vae.sample(100, recipe.seed);
+    save_grid(&out.join(SAMPLES), samples.view(), height, width, 10)?;
+    pictures::latent(&out.join(LATENT), vae, test)?;
+    pictures::curves(&out.join(CURVES), run.rows())?;
+    written.extend([RECONSTRUCTIONS, SAMPLES, LATENT, CURVES]);
+    if recipe.latent == 2 {
+        let points = recipe.manifold.points(10);
+        pictures::manifold(&out.join(MANIFOLD), vae, points.view(), size)?;
+        written.push(MANIFOLD);
+    }
+    written.iter().for_each(|name| report_file(&out.join(name)));
+    Ok(())
+}

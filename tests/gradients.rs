@@ -1,0 +1,255 @@
+//! Every hand-written gradient against central differences, in f64, with frozen noise and a
+//! non-unit gradient arriving from above.
+//!
+//! `cargo test --test gradients` prints a table: for every parameter tensor and every input, the
+//! largest relative error that was found, in brackets, and whether it is within [`TOLERANCE`].
+
+use elbo::{
+    distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
+    gradcheck::{self, Check},
+    layers::{Activation, Dense, Init, Layer, Mlp},
+    models::{Decoder, MlpVae},
+    objectives::Elbo,
+    parameters::Parameters,
+    random::{self, Purpose},
+};
+use libtest_mimic::{Arguments, Failed, Trial};
+use ndarray::{Array1, Array2};
+
+/// The largest relative error that passes.
+const TOLERANCE: f64 = 1e-7;
+
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Softplus];
+
+fn main() {
+    let mut trials = vec![];
+    dense(&mut trials);
+    activations(&mut trials);
+    mlp(&mut trials);
+    decoder(&mut trials);
+    gaussian_sample(&mut trials);
+    gaussian_kl(&mut trials);
+    bernoulli(&mut trials);
+    vae(&mut trials);
+    planted_faults(&mut trials);
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// A row of the table: passes if the gradient is right.
+fn row(trials: &mut Vec<Trial>, title: &str, check: Check) {
+    let shape: Vec<String> = check.shape.iter().map(ToString::to_string).collect();
+    let name = format!("{title}: d_{} ({})", check.tensor, shape.join("x"));
+    let kind = format!("{:.0e}", check.max_relative_error);
+    let verdict = move || match check.max_relative_error <= TOLERANCE {
+        true => Ok(()),
+        false => Err(Failed::from(check.to_string())),
+    };
+    trials.push(Trial::test(name, verdict).with_kind(kind));
+}
+
+/// Standard normal numbers that depend on `index` alone.
+fn normal(rows: usize, columns: usize, index: usize) -> Array2<f64> {
+    let mut values = Array2::zeros((1, rows * columns));
+    random::fill_normal(&mut values, 2013, Purpose::Prior, 0, [index]);
+    values.into_shape_with_order((rows, columns)).unwrap()
+}
+
+/// The loss of everything below: Σ r·y with a fixed random r, so that r is the gradient that
+/// arrives at y.
+fn dot(r: &Array2<f64>, y: &Array2<f64>) -> f64 {
+    (r * y).sum()
+}
+
+/// Checks all parameters and the input of a layer.
+fn layer<N: Layer<f64>>(trials: &mut Vec<Trial>, title: &str, layer: &N, batch: usize) {
+    let (x, r) = (normal(batch, layer.inputs(), 1), normal(batch, layer.outputs(), 2));
+    let (mut y, mut cache) = (Array2::zeros(r.dim()), layer.cache(batch));
+    let (mut d, mut d_x) = (layer.zeros_like(), Array2::zeros(x.dim()));
+    layer.forward(&x, &mut y, &mut cache);
+    layer.backward(&x, &y.clone(), &mut r.clone(), Some(&mut d_x), &mut cache, &mut d);
+
+    let checks = gradcheck::parameters(layer, &d, |layer| {
+        layer.forward(&x, &mut y, &mut cache);
+        dot(&r, &y)
+    });
+    checks.into_iter().for_each(|check| row(trials, title, check));
+    let check = gradcheck::input("x", &x, &d_x, |x| {
+        layer.forward(x, &mut y, &mut cache);
+        dot(&r, &y)
+    });
+    row(trials, title, check);
+}
+
+fn dense(trials: &mut Vec<Trial>) {
+    for (inputs, outputs, batch) in [(5, 4, 3), (1, 7, 1), (9, 1, 5)] {
+        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
+        let dense = Dense::new(inputs, outputs, Init::Pytorch, rng);
+        layer(trials, &format!("dense, batch {batch}"), &dense, batch);
+    }
+}
+
+fn activations(trials: &mut Vec<Trial>) {
+    for activation in ACTIVATIONS {
+        let (mut x, r) = (normal(5, 7, 3), normal(5, 7, 4));
+        x *= 3.0;
+        let (mut y, mut d_x) = (x.clone(), r.clone());
+        activation.forward(&mut y);
+        activation.backward(&y, &mut d_x);
+        let check = gradcheck::input("x", &x, &d_x, |x| {
+            y.assign(x);
+            activation.forward(&mut y);
+            dot(&r, &y)
+        });
+        row(trials, &format!("activation {activation:?}"), check);
+    }
+}
+
+fn mlp(trials: &mut Vec<Trial>) {
+    for activation in ACTIVATIONS {
+        for (widths, batch) in [(&[][..], 3), (&[6], 1), (&[6, 5], 7), (&[4, 5, 3], 3)] {
+            let rng = &mut random::rng(2, Purpose::Init, 0, 0);
+            let mlp = Mlp::new(5, widths, activation, Init::Glorot, rng);
+            layer(trials, &format!("mlp 5-{widths:?} {activation:?}, batch {batch}"), &mlp, batch);
+        }
+    }
+}
+
+fn decoder(trials: &mut Vec<Trial>) {
+    let rng = &mut random::rng(3, Purpose::Init, 0, 0);
+    let hidden = Mlp::new(2, &[5], Activation::Softplus, Init::Glorot, rng);
+    layer(trials, "decoder 2-5-6, batch 3", &Decoder::new(hidden, 6, Init::Glorot, rng), 3);
+}
+
+/// log σ² inside the bound, and outside it in two elements.
+fn log_var_around_the_bound() -> Array2<f64> {
+    let mut log_var = normal(3, 4, 5);
+    log_var[[0, 1]] = gaussian::LOG_VAR_BOUND + 1.5;
+    log_var[[2, 3]] = -gaussian::LOG_VAR_BOUND - 2.5;
+    log_var
+}
+
+fn gaussian_sample(trials: &mut Vec<Trial>) {
+    let (mu, log_var, eps, r) =
+        (normal(3, 4, 6), log_var_around_the_bound(), normal(3, 4, 7), normal(3, 4, 8));
+    let loss = |mu: &Array2<f64>, log_var: &Array2<f64>| {
+        let (mut sigma, mut z) = (mu.clone(), mu.clone());
+        gaussian::sample(mu, log_var, &eps, &mut sigma, &mut z);
+        (dot(&r, &z), sigma)
+    };
+    let (_, sigma) = loss(&mu, &log_var);
+    let (mut d_mu, mut d_log_var) = (Array2::zeros((3, 4)), Array2::zeros((3, 4)));
+    gaussian::sample_backward(&log_var, &eps, &sigma, &r, &mut d_mu, &mut d_log_var);
+    assert_eq!((d_log_var[[0, 1]], d_log_var[[2, 3]]), (0.0, 0.0), "outside the bound");
+
+    let title = "gaussian sample";
+    row(trials, title, gradcheck::input("mu", &mu, &d_mu, |mu| loss(mu, &log_var).0));
+    row(trials, title, gradcheck::input("log_var", &log_var, &d_log_var, |v| loss(&mu, v).0));
+}
+
+fn gaussian_kl(trials: &mut Vec<Trial>) {
+    for (title, log_var) in
+        [("gaussian kl", normal(3, 4, 5)), ("gaussian kl, bound", log_var_around_the_bound())]
+    {
+        let (mu, d_kl) = (normal(3, 4, 9), 0.37);
+        let mut base = mu.clone();
+        gaussian::kl(&mu, &log_var, &mut base);
+        // Less a constant: beyond the bound KL is about e²⁰, whose rounding would drown the rest.
+        let loss = |mu: &Array2<f64>, log_var: &Array2<f64>| {
+            let mut kl = mu.clone();
+            gaussian::kl(mu, log_var, &mut kl);
+            d_kl * (kl - &base).sum()
+        };
+        // Earlier values of the gradients must not matter.
+        let (mut d_mu, mut d_log_var) = (normal(3, 4, 10), normal(3, 4, 11));
+        gaussian::kl_backward(&mu, &log_var, d_kl, &mut d_mu, &mut d_log_var);
+
+        row(trials, title, gradcheck::input("log_var", &log_var, &d_log_var, |v| loss(&mu, v)));
+        // For μ the element beyond the bound keeps its rounding, which μ²/2 cannot be told from.
+        if log_var.iter().all(|v| v.abs() < gaussian::LOG_VAR_BOUND) {
+            row(trials, title, gradcheck::input("mu", &mu, &d_mu, |mu| loss(mu, &log_var)));
+        }
+    }
+}
+
+fn bernoulli(trials: &mut Vec<Trial>) {
+    for (name, scale) in [("small", 1.0), ("large", 40.0)] {
+        let logits = normal(3, 5, 12) * scale;
+        // Black, white and grey pixels.
+        let x = normal(3, 5, 13).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+        let d_loss = 0.7;
+        let (mut log_prob, mut d_logits) = (Array1::zeros(3), Array2::zeros((3, 5)));
+        let mut loss = |logits: &Array2<f64>, d_logits: &mut Array2<f64>| {
+            Bernoulli.log_prob(&x, logits, d_loss, &mut log_prob, d_logits);
+            -d_loss * log_prob.sum()
+        };
+        loss(&logits, &mut d_logits);
+        let mut scratch = d_logits.clone();
+        let check = gradcheck::input("logits", &logits, &d_logits, |l| loss(l, &mut scratch));
+        row(trials, &format!("bernoulli, {name} logits"), check);
+    }
+}
+
+/// A VAE, its gradient on a fixed batch with frozen noise, and the loss that belongs to it.
+fn vae_case(
+    pixels: usize,
+    hidden: &[usize],
+    latent: usize,
+    activation: Activation,
+    batch: usize,
+) -> (MlpVae<f64>, MlpVae<f64>, impl FnMut(&MlpVae<f64>) -> f64) {
+    let rng = &mut random::rng(4, Purpose::Init, 0, 0);
+    let vae = MlpVae::mlp(pixels, hidden, latent, activation, Init::Pytorch, rng);
+    let mut w = vae.workspace(batch);
+    w.signals.x = normal(batch, pixels, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+    w.signals.eps = normal(batch, latent, 15);
+    let mut d = vae.zeros_like();
+    vae.gradient(&Elbo, &mut w, &mut d);
+    (vae, d, move |vae| -vae.evaluate(&Elbo, &mut w).objective)
+}
+
+fn vae(trials: &mut Vec<Trial>) {
+    let cases: [(&[usize], usize, usize); 5] =
+        [(&[], 1, 3), (&[6], 2, 1), (&[6], 3, 5), (&[7, 5], 2, 3), (&[6, 5, 4], 4, 7)];
+    for (hidden, latent, batch) in cases {
+        for activation in ACTIVATIONS {
+            let (vae, d, loss) = vae_case(9, hidden, latent, activation, batch);
+            let title = format!("vae 9-{hidden:?}-{latent} {activation:?}, batch {batch}");
+            let checks = gradcheck::parameters(&vae, &d, loss);
+            checks.into_iter().for_each(|check| row(trials, &title, check));
+        }
+    }
+}
+
+/// A fault: from an element's place and right value to a wrong one.
+type Spoil = fn(usize, f64) -> f64;
+
+/// The check itself, checked: one wrong element or one wrong sign in any tensor must be found.
+fn planted_faults(trials: &mut Vec<Trial>) {
+    let (vae, right, mut loss) = vae_case(9, &[6], 2, Activation::Tanh, 3);
+    for (tensor, name) in vae.names().into_iter().enumerate() {
+        let faults: [(&str, Spoil); 3] = [
+            ("one element off by a thousandth", |i, v| if i == 0 { v * 1.001 } else { v }),
+            ("a wrong sign", |_, v| -v),
+            ("a forgotten factor of 1/2", |_, v| 2.0 * v),
+        ];
+        for (fault, spoil) in faults {
+            let mut wrong = right.clone();
+            if let Some(mut t) = wrong.tensors_mut().nth(tensor) {
+                t.iter_mut().enumerate().for_each(|(i, v)| *v = spoil(i, *v));
+            }
+            let checks = gradcheck::parameters(&vae, &wrong, &mut loss);
+            let found = checks[tensor].max_relative_error;
+            let others_pass = checks
+                .iter()
+                .enumerate()
+                .all(|(i, check)| i == tensor || check.max_relative_error <= TOLERANCE);
+            let verdict = move || match found > 100.0 * TOLERANCE && others_pass {
+                true => Ok(()),
+                false => Err(Failed::from(format!("found only {found:.1e}"))),
+            };
+            let name = format!("planted in d_{name}, found: {fault}");
+            trials.push(Trial::test(name, verdict).with_kind(format!("{found:.0e}")));
+        }
+    }
+}
