@@ -167,17 +167,71 @@ impl Isa {
     /// When this machine cannot run it.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        assert!(self.is_available(), "{}", IsaError::Unavailable(self));
         match self {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `is_available`, asserted above, found AVX-512F on this machine.
-            Self::Avx512 => unsafe { run_avx512(kernel) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `is_available`, asserted above, found AVX2 and FMA on this machine.
-            Self::Avx2 => unsafe { run_avx2(kernel) },
-            _ => kernel.run(),
+            Self::Portable => Portable::run(kernel),
+            Self::Avx2 => Avx2::run(kernel),
+            Self::Avx512 => Avx512::run(kernel),
         }
     }
+}
+
+/// An instruction set known when compiling, for code that is made for one only.
+pub(crate) trait KnownIsa: Send + Sync {
+    /// Its value.
+    const ISA: Isa;
+
+    /// [`Isa::run`].
+    fn run<K: Kernel>(kernel: K) -> K::Output;
+}
+
+/// [`Isa::Portable`] as a type.
+pub(crate) struct Portable;
+/// [`Isa::Avx2`] as a type.
+pub(crate) struct Avx2;
+/// [`Isa::Avx512`] as a type.
+pub(crate) struct Avx512;
+
+impl KnownIsa for Portable {
+    const ISA: Isa = Isa::Portable;
+
+    #[inline]
+    fn run<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run()
+    }
+}
+
+impl KnownIsa for Avx2 {
+    const ISA: Isa = Isa::Avx2;
+
+    #[inline]
+    fn run<K: Kernel>(kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        if Self::ISA.is_available() {
+            // SAFETY: `is_available` found AVX2 and FMA on this machine.
+            return unsafe { run_avx2(kernel) };
+        }
+        refuse(kernel, Self::ISA)
+    }
+}
+
+impl KnownIsa for Avx512 {
+    const ISA: Isa = Isa::Avx512;
+
+    #[inline]
+    fn run<K: Kernel>(kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        if Self::ISA.is_available() {
+            // SAFETY: `is_available` found AVX-512F on this machine.
+            return unsafe { run_avx512(kernel) };
+        }
+        refuse(kernel, Self::ISA)
+    }
+}
+
+/// Panics: this machine cannot run `kernel` on `isa`.
+#[cold]
+fn refuse<K: Kernel>(_kernel: K, isa: Isa) -> K::Output {
+    panic!("{}", IsaError::Unavailable(isa))
 }
 
 /// A computation whose one body is compiled for every instruction set.

@@ -4,16 +4,14 @@
 //! a vector or in the loop's tail: the polynomials are explicit fused multiply-adds. One body
 //! serves both precisions; [`MathConstants`](crate::scalar::MathConstants) holds what differs.
 //!
-//! Errors against the true value, in units in the last place, which the tests hold:
+//! Largest errors in units in the last place, in f32 and f64 alike, which the tests hold:
 //!
-//! | function | f32 | f64 |
-//! | --- | --- | --- |
-//! | [`exp`] | 1 | 1 |
-//! | [`exp_m1`] | 1.5 | 1.5 |
-//! | [`ln_1p`] | 1 | 1 |
-//! | [`sigmoid`] | 2.5 | 2.5 |
-//! | [`softplus`] | 2 | 2 |
-//! | [`tanh`] | 3 | 3 |
+//! | [`exp`] | [`exp_m1`] | [`ln_1p`] | [`sigmoid`] | [`softplus`] | [`tanh`] |
+//! | --- | --- | --- | --- | --- | --- |
+//! | 1.1 | 1.6 | 0.8 | 2.4 | 1.6 | 2.6 |
+//!
+//! The f32 functions are held against f64 at every 997th float and at 4 million points of
+//! [−20, 20]; the f64 functions against values computed with 300 bits, at about 130 points each.
 //!
 //! All of them propagate NaN.
 

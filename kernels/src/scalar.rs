@@ -229,12 +229,11 @@ mod tests {
     /// n · ln_2_hi is exact for every exponent n that occurs, as the reduction of exp needs.
     #[test]
     fn an_exponent_times_the_leading_bits_of_ln_2_is_exact() {
-        assert_eq!(f32::MATH.ln_2_hi.to_bits().trailing_zeros().min(24), 9);
+        assert!(f32::MATH.ln_2_hi.to_bits().trailing_zeros() >= 8);
         assert!(f64::MATH.ln_2_hi.to_bits().trailing_zeros() >= 11);
-        assert_eq!(
-            f64::from(f32::MATH.ln_2_hi) + f64::from(f32::MATH.ln_2_lo),
-            0.693_147_180_560_0
-        );
+        let sum = f64::from(f32::MATH.ln_2_hi) + f64::from(f32::MATH.ln_2_lo);
+        assert!((sum - std::f64::consts::LN_2).abs() < 2f64.powi(-43));
+        assert_eq!(f64::MATH.ln_2_hi + f64::MATH.ln_2_lo, std::f64::consts::LN_2);
     }
 
     #[test]

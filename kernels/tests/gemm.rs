@@ -124,7 +124,7 @@ fn layouts(m: usize, k: usize, n: usize) -> impl Iterator<Item = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
 
     #[test]
     fn gemm_equals_the_naive_fma_chain_bit_for_bit_in_f32(case in cases(70)) {

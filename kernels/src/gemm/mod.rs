@@ -36,9 +36,10 @@ mod pack;
 mod scratch;
 mod tile;
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::isa::Isa;
+use crate::isa::{Isa, KnownIsa};
 use crate::mat::{Mat, MatMut};
 use crate::scalar::Scalar;
 use pack::{Packed, Panels, pack};
@@ -113,42 +114,47 @@ pub struct Call<'a, T> {
     c: MatMut<'a, T>,
 }
 
-/// Loops 7 to 5, with micro-tiles of MR × NR.
-fn gemm_slabs<T: Scalar, const MR: usize, const NR: usize>(call: Call<'_, T>) {
-    let Call { isa, threads, a, b, output, mut c } = call;
+/// Loops 7 to 5, with micro-tiles of MR × NR, or of fewer rows by multiples of UNIT.
+fn gemm_slabs<T: Scalar, I: KnownIsa, const MR: usize, const UNIT: usize, const NR: usize>(
+    call: Call<'_, T>,
+) {
+    let Call { threads, a, b, output, mut c, .. } = call;
     let (m, k, n) = (a.rows(), a.cols(), b.cols());
-    let rows_max = m.min(SLAB_ROWS);
-    let depth_max = k.min(SLAB_DEPTH);
-    let cols_max = n.min(SLAB_COLS).next_multiple_of(NR);
-    scratch::with(rows_max * depth_max, depth_max * cols_max, |packed_a, packed_b| {
-        for cols in Blocks::new(n, SLAB_COLS, NR) {
-            for depth in Blocks::new(k, SLAB_DEPTH, 1) {
+    let row_slabs = Blocks::new(m, SLAB_ROWS, MR);
+    let depth_slabs = Blocks::new(k, SLAB_DEPTH, 1);
+    let col_slabs = Blocks::new(n, SLAB_COLS, NR);
+    let a_len = row_slabs.size * depth_slabs.size;
+    let b_len = depth_slabs.size * col_slabs.size;
+    scratch::with(a_len, b_len, |packed_a, packed_b| {
+        for cols in col_slabs {
+            for depth in depth_slabs.clone() {
                 let output = if depth.start == 0 { output } else { Output::Accumulate };
                 let b = b.block(depth.clone(), cols.clone());
-                for rows in Blocks::new(m, SLAB_ROWS, MR) {
+                for rows in row_slabs.clone() {
                     let a = a.block(rows.clone(), depth.clone());
                     let fresh_b = (rows.start == 0).then_some(b);
-                    let row_panels = Panels::balanced(rows.len(), MR);
-                    let col_panels = Panels::padded(cols.len(), NR);
-                    let packed_a = &mut packed_a[..rows.len() * depth.len()];
-                    let packed_b = &mut packed_b[..depth.len() * col_panels.stored_len()];
+                    let row_panels = Panels::new(rows.len(), MR, UNIT);
+                    let col_panels = Panels::new(cols.len(), NR, NR);
+                    let packed_a = &mut packed_a[..row_panels.padded_len() * depth.len()];
+                    let packed_b = &mut packed_b[..col_panels.padded_len() * depth.len()];
                     let in_parallel = threads > 1;
                     join(
                         in_parallel,
-                        || pack::<T, MR>(isa, in_parallel, a.t(), row_panels, packed_a),
+                        || pack::<T, I, MR, UNIT>(in_parallel, a.t(), row_panels, packed_a),
                         || {
                             if let Some(b) = fresh_b {
-                                pack::<T, NR>(isa, in_parallel, b, col_panels, packed_b);
+                                pack::<T, I, NR, NR>(in_parallel, b, col_panels, packed_b);
                             }
                         },
                     );
-                    let tile = Tile::<T, MR, NR> {
+                    let tile = Tile::<T, I, MR, UNIT, NR> {
+                        isa: PhantomData,
                         a: Packed::new(packed_a, depth.len(), row_panels),
                         b: Packed::new(packed_b, depth.len(), col_panels),
                         output,
                         c: c.block(rows, cols.clone()),
                     };
-                    share(isa, if in_parallel { threads * TILES_PER_THREAD } else { 1 }, tile);
+                    share(if in_parallel { threads * TILES_PER_THREAD } else { 1 }, tile);
                 }
             }
         }
@@ -156,16 +162,15 @@ fn gemm_slabs<T: Scalar, const MR: usize, const NR: usize>(call: Call<'_, T>) {
 }
 
 /// Splits `tile` into about `count` tiles and computes them on the threads of the pool.
-fn share<T: Scalar, const MR: usize, const NR: usize>(
-    isa: Isa,
+fn share<T: Scalar, I: KnownIsa, const MR: usize, const UNIT: usize, const NR: usize>(
     count: usize,
-    tile: Tile<'_, T, MR, NR>,
+    tile: Tile<'_, T, I, MR, UNIT, NR>,
 ) {
     if count > 1 && tile.work() >= PARALLEL_WORK / TILES_PER_THREAD && tile.is_divisible() {
         let (one, other) = tile.halve();
-        rayon::join(|| share(isa, count / 2, one), || share(isa, count - count / 2, other));
+        rayon::join(|| share(count / 2, one), || share(count - count / 2, other));
     } else {
-        isa.run(tile);
+        tile.compute();
     }
 }
 

@@ -2,51 +2,43 @@
 
 use std::ops::Range;
 
-use crate::isa::{Isa, Kernel};
+use crate::isa::{Kernel, KnownIsa};
 use crate::mat::Mat;
 use crate::scalar::Scalar;
 
 use super::{PARALLEL_PACKING, join};
 
-/// How the rows of A, or the columns of B, are grouped into micro-panels.
+/// How the rows of A, or the columns of B, are grouped into micro-panels: as few as possible, and
+/// as equal as multiples of a unit allow, so that no panel is much narrower than the others. What
+/// is missing to a whole unit at the end is padded with zeros.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
     len: usize,
     count: usize,
-    /// The width of every panel, the last one padded; or `None` where widths are balanced.
-    padded_width: Option<usize>,
+    unit: usize,
 }
 
 impl Panels {
-    /// As few panels of at most `max` as possible, their widths differing by at most one: no
-    /// padding, and no panel much narrower than the others.
-    pub(super) fn balanced(len: usize, max: usize) -> Self {
-        Self { len, count: len.div_ceil(max), padded_width: None }
-    }
-
-    /// Panels of `width`, the last one padded with zeros.
-    pub(super) fn padded(len: usize, width: usize) -> Self {
-        Self { len, count: len.div_ceil(width), padded_width: Some(width) }
+    /// Panels of at most `max`, a multiple of `unit`.
+    pub(super) fn new(len: usize, max: usize, unit: usize) -> Self {
+        Self { len, count: len.div_ceil(max), unit }
     }
 
     /// How many elements one step of the depth takes in all panels.
-    pub(super) fn stored_len(self) -> usize {
-        self.stored_start(self.count)
+    pub(super) fn padded_len(self) -> usize {
+        self.len.next_multiple_of(self.unit)
     }
 
-    /// Where panel `i` starts; for `i` = count, where the last one ends.
+    /// Where panel `i` starts; for `i` = count, where the last one ends. Counts the padding.
+    #[inline(always)]
+    fn padded_start(self, i: usize) -> usize {
+        self.len.div_ceil(self.unit) * i / self.count * self.unit
+    }
+
+    /// [`padded_start`](Self::padded_start) without the padding.
     #[inline(always)]
     fn start(self, i: usize) -> usize {
-        self.len.min(self.stored_start(i))
-    }
-
-    /// [`start`](Self::start), counting the padding.
-    #[inline(always)]
-    fn stored_start(self, i: usize) -> usize {
-        match self.padded_width {
-            Some(width) => width * i,
-            None => self.len * i / self.count,
-        }
+        self.len.min(self.padded_start(i))
     }
 }
 
@@ -86,8 +78,8 @@ impl<'a, T> Packed<'a, T> {
     /// The steps `depth` of panel `i`.
     #[inline(always)]
     pub(super) fn panel(&self, i: usize, depth: &Range<usize>) -> &'a [T] {
-        let start = self.panels.stored_start(i);
-        let width = self.panels.stored_start(i + 1) - start;
+        let start = self.panels.padded_start(i);
+        let width = self.panels.padded_start(i + 1) - start;
         &self.data[start * self.depth..][depth.start * width..depth.end * width]
     }
 
@@ -100,43 +92,42 @@ impl<'a, T> Packed<'a, T> {
     }
 }
 
-/// Packs `source` (depth × the panels' extent) into micro-panels of at most W, on several threads
+/// Packs `source` (depth × the panels' extent) into micro-panels of at most W, in units of UNIT, on several threads
 /// if `in_parallel` and there is enough of it.
 ///
 /// A is packed by its transpose, so that both operands are depth × something.
-pub(super) fn pack<T: Scalar, const W: usize>(
-    isa: Isa,
+pub(super) fn pack<T: Scalar, I: KnownIsa, const W: usize, const UNIT: usize>(
     in_parallel: bool,
     source: Mat<'_, T>,
     panels: Panels,
     packed: &mut [T],
 ) {
-    let whole = Pack::<T, W> { source, panels, range: 0..panels.count, packed };
-    whole.share(isa, in_parallel);
+    let whole = Pack::<T, W, UNIT> { source, panels, range: 0..panels.count, packed };
+    whole.share::<I>(in_parallel);
 }
 
 /// The packing of a range of panels.
-struct Pack<'a, T, const W: usize> {
+struct Pack<'a, T, const W: usize, const UNIT: usize> {
     source: Mat<'a, T>,
     panels: Panels,
     range: Range<usize>,
     packed: &'a mut [T],
 }
 
-impl<T: Scalar, const W: usize> Pack<'_, T, W> {
-    fn share(self, isa: Isa, in_parallel: bool) {
+impl<T: Scalar, const W: usize, const UNIT: usize> Pack<'_, T, W, UNIT> {
+    fn share<I: KnownIsa>(self, in_parallel: bool) {
         if in_parallel && self.packed.len() >= PARALLEL_PACKING && self.range.len() > 1 {
             let (one, other) = self.halve();
-            join(true, || one.share(isa, true), || other.share(isa, true));
+            join(true, || one.share::<I>(true), || other.share::<I>(true));
         } else {
-            isa.run(self);
+            I::run(self);
         }
     }
 
     fn halve(self) -> (Self, Self) {
         let Self { source, panels, range, packed } = self;
         let mid = range.start + range.len() / 2;
-        let len = panels.stored_start(mid) - panels.stored_start(range.start);
+        let len = panels.padded_start(mid) - panels.padded_start(range.start);
         let (one, other) = packed.split_at_mut(len * source.rows());
         (
             Self { source, panels, range: range.start..mid, packed: one },
@@ -145,7 +136,7 @@ impl<T: Scalar, const W: usize> Pack<'_, T, W> {
     }
 }
 
-impl<T: Scalar, const W: usize> Kernel for Pack<'_, T, W> {
+impl<T: Scalar, const W: usize, const UNIT: usize> Kernel for Pack<'_, T, W, UNIT> {
     type Output = ();
 
     #[inline(always)]
@@ -155,16 +146,10 @@ impl<T: Scalar, const W: usize> Kernel for Pack<'_, T, W> {
         for i in self.range {
             let extent = self.panels.start(i)..self.panels.start(i + 1);
             let source = self.source.block(0..depth, extent);
-            let width = self.panels.stored_start(i + 1) - self.panels.stored_start(i);
+            let width = self.panels.padded_start(i + 1) - self.panels.padded_start(i);
             let (panel, others) = rest.split_at_mut(width * depth);
             rest = others;
-            if source.cols() == W {
-                pack_panel::<T, W>(source, panel);
-            } else if width == W {
-                pack_padded_panel::<T, W>(source, panel);
-            } else {
-                by_height::<W>(width, PackPanel { source, panel });
-            }
+            by_width::<W, UNIT>(width, PackPanel { source, panel });
         }
     }
 }
@@ -206,34 +191,39 @@ fn pack_padded_panel<T: Scalar, const W: usize>(source: Mat<'_, T>, panel: &mut 
     }
 }
 
-/// Something to do to a micro-panel of A whose height is known when compiling.
-pub(super) trait ByHeight {
-    fn run<const H: usize>(self);
-}
-
 struct PackPanel<'a, T> {
     source: Mat<'a, T>,
     panel: &'a mut [T],
 }
 
-impl<T: Scalar> ByHeight for PackPanel<'_, T> {
+impl<T: Scalar> ByWidth for PackPanel<'_, T> {
     #[inline(always)]
-    fn run<const H: usize>(self) {
-        pack_panel::<T, H>(self.source, self.panel);
+    fn run<const W: usize>(self) {
+        if self.source.cols() == W {
+            pack_panel::<T, W>(self.source, self.panel);
+        } else {
+            pack_padded_panel::<T, W>(self.source, self.panel);
+        }
     }
 }
 
-/// Runs `job` for the height `height`, from 1 to MAX (which is at most 12).
+/// Something to do to a micro-panel whose width (of A: its height) is known when compiling.
+pub(super) trait ByWidth {
+    fn run<const W: usize>(self);
+}
+
+/// Runs `job` for a width that is a multiple of UNIT and at most MAX.
 #[inline(always)]
-pub(super) fn by_height<const MAX: usize>(height: usize, job: impl ByHeight) {
-    // The guards are constants, so that heights above MAX compile to nothing.
+pub(super) fn by_width<const MAX: usize, const UNIT: usize>(width: usize, job: impl ByWidth) {
+    // The guards are constants: only the widths that occur are compiled, at most three per
+    // micro-kernel. Each of them unrolls to hundreds of instructions.
     macro_rules! cases {
-        ($($h:literal)*) => {
-            match height {
-                $($h if $h <= MAX => job.run::<$h>(),)*
-                _ => unreachable!("a micro-panel of {height} rows, of at most {MAX}"),
+        ($($w:literal)*) => {
+            match width {
+                $($w if const { $w <= MAX && $w % UNIT == 0 } => job.run::<$w>(),)*
+                _ => unreachable!("a micro-panel of width {width}, of at most {MAX} by {UNIT}"),
             }
         };
     }
-    cases!(1 2 3 4 5 6 7 8 9 10 11 12)
+    cases!(2 4 6 8 12 16 32)
 }

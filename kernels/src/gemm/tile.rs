@@ -1,11 +1,13 @@
 //! Loops 4 to 1: a tile of C on one thread, and the sizes of micro-tiles.
 
-use crate::isa::{Isa, Kernel};
+use std::marker::PhantomData;
+
+use crate::isa::{Avx2, Avx512, Isa, KnownIsa, Portable};
 use crate::mat::MatMut;
 use crate::scalar::Scalar;
 
-use super::micro::chain;
-use super::pack::{ByHeight, Packed, by_height};
+use super::micro::MicroTile;
+use super::pack::{ByWidth, Packed, by_width};
 use super::{Blocks, Call, Output, gemm_slabs};
 
 /// Cuts loop 4: KC steps of a micro-panel of B (16 columns of f32: 24 KiB) fit the L1 cache.
@@ -14,14 +16,17 @@ const KC: usize = 384;
 const A_BLOCK_BYTES: usize = 192 << 10;
 
 /// A tile of C, and the packed panels of A and B that it is the product of.
-pub(super) struct Tile<'a, T, const MR: usize, const NR: usize> {
+pub(super) struct Tile<'a, T, I, const MR: usize, const UNIT: usize, const NR: usize> {
+    pub(super) isa: PhantomData<I>,
     pub(super) a: Packed<'a, T>,
     pub(super) b: Packed<'a, T>,
     pub(super) output: Output,
     pub(super) c: MatMut<'a, T>,
 }
 
-impl<T: Scalar, const MR: usize, const NR: usize> Tile<'_, T, MR, NR> {
+impl<T: Scalar, I: KnownIsa, const MR: usize, const UNIT: usize, const NR: usize>
+    Tile<'_, T, I, MR, UNIT, NR>
+{
     /// Its number of fused multiply-adds.
     pub(super) fn work(&self) -> usize {
         self.c.rows() * self.c.cols() * self.a.depth()
@@ -34,27 +39,23 @@ impl<T: Scalar, const MR: usize, const NR: usize> Tile<'_, T, MR, NR> {
 
     /// Two halves of a divisible tile, cut between micro-panels across the longer side.
     pub(super) fn halve(self) -> (Self, Self) {
-        let Self { a, b, output, c } = self;
+        let Self { isa, a, b, output, c } = self;
         if a.panels().len() > 1 && (c.rows() >= c.cols() || b.panels().len() == 1) {
             let (upper_a, lower_a, rows) = a.halve();
             let (upper_c, lower_c) = c.split_rows(rows);
-            let upper = Self { a: upper_a, b: b.clone(), output, c: upper_c };
-            (upper, Self { a: lower_a, b, output, c: lower_c })
+            let upper = Self { isa, a: upper_a, b: b.clone(), output, c: upper_c };
+            (upper, Self { isa, a: lower_a, b, output, c: lower_c })
         } else {
             let (left_b, right_b, cols) = b.halve();
             let (left_c, right_c) = c.split_cols(cols);
-            let left = Self { a: a.clone(), b: left_b, output, c: left_c };
-            (left, Self { a, b: right_b, output, c: right_c })
+            let left = Self { isa, a: a.clone(), b: left_b, output, c: left_c };
+            (left, Self { isa, a, b: right_b, output, c: right_c })
         }
     }
-}
 
-impl<T: Scalar, const MR: usize, const NR: usize> Kernel for Tile<'_, T, MR, NR> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Self { a, b, output, mut c } = self;
+    /// Loops 4 to 1.
+    pub(super) fn compute(self) {
+        let Self { isa, a, b, output, mut c } = self;
         // Loop 4.
         for depth in Blocks::new(a.depth(), KC, 1) {
             let output = if depth.start == 0 { output } else { Output::Accumulate };
@@ -64,13 +65,16 @@ impl<T: Scalar, const MR: usize, const NR: usize> Kernel for Tile<'_, T, MR, NR>
                 let first = a.panels().start;
                 // Loop 2.
                 for j in b.panels() {
-                    let (b_panel, cols) = (b.panel(j, &depth), b.extent(j));
+                    let (b, cols) = (b.panel(j, &depth), b.extent(j));
                     // Loop 1.
                     for i in first + block.start..first + block.end {
-                        let (a_panel, rows) = (a.panel(i, &depth), a.extent(i));
-                        let height = rows.len();
+                        let (a, rows) = (a.panel(i, &depth), a.extent(i));
+                        let height = a.len() / depth.len();
                         let c = c.block(rows, cols.clone());
-                        by_height::<MR>(height, MicroTile::<T, NR> { a_panel, b_panel, output, c });
+                        by_width::<MR, UNIT>(
+                            height,
+                            WithHeight::<T, I, NR> { isa, a, b, output, c },
+                        );
                     }
                 }
             }
@@ -79,41 +83,33 @@ impl<T: Scalar, const MR: usize, const NR: usize> Kernel for Tile<'_, T, MR, NR>
 }
 
 /// One micro-tile of C with its micro-panels.
-struct MicroTile<'a, T, const NR: usize> {
-    a_panel: &'a [T],
-    b_panel: &'a [T],
+struct WithHeight<'a, T, I, const NR: usize> {
+    isa: PhantomData<I>,
+    a: &'a [T],
+    b: &'a [T],
     output: Output,
     c: MatMut<'a, T>,
 }
 
-impl<T: Scalar, const NR: usize> ByHeight for MicroTile<'_, T, NR> {
+impl<T: Scalar, I: KnownIsa, const NR: usize> ByWidth for WithHeight<'_, T, I, NR> {
     #[inline(always)]
     fn run<const H: usize>(self) {
-        let Self { a_panel, b_panel, output, mut c } = self;
-        if c.cols() == NR {
-            let mut acc = [[T::ZERO; NR]; H];
-            if output == Output::Accumulate {
-                for (i, acc) in acc.iter_mut().enumerate() {
-                    acc.copy_from_slice(c.row_mut(i));
-                }
+        let Self { a, b, output, mut c, .. } = self;
+        if c.rows() == H && c.cols() == NR {
+            return I::run(MicroTile::<T, H, NR> { a, b, output, c });
+        }
+        // A micro-tile at the edge of C goes through a buffer of full size.
+        let width = c.cols();
+        let mut buffer = [[T::ZERO; NR]; H];
+        if output == Output::Accumulate {
+            for (i, row) in buffer[..c.rows()].iter_mut().enumerate() {
+                row[..width].copy_from_slice(c.row_mut(i));
             }
-            let acc = chain::<T, H, NR>(a_panel, b_panel, acc);
-            for (i, acc) in acc.iter().enumerate() {
-                c.row_mut(i).copy_from_slice(acc);
-            }
-        } else {
-            // A narrow micro-tile goes through a buffer of full width.
-            let width = c.cols();
-            let mut buffer = [[T::ZERO; NR]; H];
-            if output == Output::Accumulate {
-                for (i, buffer) in buffer.iter_mut().enumerate() {
-                    buffer[..width].copy_from_slice(c.row_mut(i));
-                }
-            }
-            let buffer = chain::<T, H, NR>(a_panel, b_panel, buffer);
-            for (i, buffer) in buffer.iter().enumerate() {
-                c.row_mut(i).copy_from_slice(&buffer[..width]);
-            }
+        }
+        let whole = MatMut::new(buffer.as_flattened_mut(), H, NR);
+        I::run(MicroTile::<T, H, NR> { a, b, output, c: whole });
+        for (i, row) in buffer[..c.rows()].iter().enumerate() {
+            c.row_mut(i).copy_from_slice(&row[..width]);
         }
     }
 }
@@ -128,9 +124,9 @@ pub trait Tiled: Sized {
 impl Tiled for f32 {
     fn gemm_tiled(call: Call<'_, Self>) {
         match call.isa {
-            Isa::Avx512 => gemm_slabs::<Self, 12, 32>(call),
-            Isa::Avx2 => gemm_slabs::<Self, 6, 16>(call),
-            Isa::Portable => gemm_slabs::<Self, 8, 8>(call),
+            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 4, 32>(call),
+            Isa::Avx2 => gemm_slabs::<Self, Avx2, 6, 2, 16>(call),
+            Isa::Portable => gemm_slabs::<Self, Portable, 8, 4, 8>(call),
         }
     }
 }
@@ -138,9 +134,9 @@ impl Tiled for f32 {
 impl Tiled for f64 {
     fn gemm_tiled(call: Call<'_, Self>) {
         match call.isa {
-            Isa::Avx512 => gemm_slabs::<Self, 12, 16>(call),
-            Isa::Avx2 => gemm_slabs::<Self, 6, 8>(call),
-            Isa::Portable => gemm_slabs::<Self, 8, 4>(call),
+            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 4, 16>(call),
+            Isa::Avx2 => gemm_slabs::<Self, Avx2, 6, 2, 8>(call),
+            Isa::Portable => gemm_slabs::<Self, Portable, 8, 4, 4>(call),
         }
     }
 }

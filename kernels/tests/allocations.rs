@@ -1,0 +1,94 @@
+//! From the second call on, nothing is allocated on any thread.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use elbo_kernels::{AdamStep, Mat, MatMut, Output, adam, gemm, passes};
+
+/// The system's allocator, counting what it is asked for.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every method hands its arguments to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One call of every kernel, on sizes that are split over threads.
+struct Work {
+    a: Vec<f32>,
+    b: Vec<f32>,
+    c: Vec<f32>,
+    d: Vec<f32>,
+    rows: Vec<f32>,
+}
+
+const SIDE: usize = 300;
+
+impl Work {
+    fn new() -> Self {
+        let matrix = vec![0.5; SIDE * SIDE];
+        Self {
+            a: matrix.clone(),
+            b: matrix.clone(),
+            c: matrix.clone(),
+            d: matrix,
+            rows: vec![0.0; SIDE],
+        }
+    }
+
+    fn run(&mut self) {
+        let Self { a, b, c, d, rows } = self;
+        let view = |x| Mat::new(x, SIDE, SIDE);
+        gemm(view(a), view(b).t(), Output::Overwrite, MatMut::new(c, SIDE, SIDE));
+        gemm(view(a).t(), view(b), Output::Accumulate, MatMut::new(&mut c[..], SIDE, SIDE));
+        passes::logistic_loss(a, b, SIDE, 1.0, d, rows);
+        passes::softplus(d);
+        passes::tanh_backward(c, d);
+        passes::fill_rows(&a[..SIDE], b);
+        passes::sum_rows(c, rows);
+        let step = AdamStep {
+            beta1: 0.9,
+            beta2: 0.999,
+            step_size: 1e-3,
+            sqrt_correction2: 0.1,
+            epsilon: 1e-8,
+        };
+        adam(&step, c, a, b, d);
+        assert!(passes::all_finite(a) && passes::sum(a) > 0.0);
+    }
+}
+
+#[test]
+fn the_second_call_allocates_nothing_on_any_thread() {
+    for threads in [1, 2, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut work = Work::new();
+        let allocations = pool.install(|| {
+            work.run();
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            (0..20).for_each(|_| work.run());
+            ALLOCATIONS.load(Ordering::Relaxed) - before
+        });
+        assert_eq!(allocations, 0, "{threads} threads");
+    }
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Writes math.csv: the functions of `math` at chosen f64 arguments, as the true value needs two
+f64 to be told apart from its neighbours: the nearest f64, and what is left of it.
+
+Needs mpmath (1.3 was used). Run it in this folder: python3 math.py > math.csv
+"""
+
+import math
+import random
+
+from mpmath import mp, mpf
+
+mp.prec = 300  # Beyond the cancellation of 1 + e^-708.
+
+FUNCTIONS = {
+    "exp": mp.exp,
+    "exp_m1": mp.expm1,
+    "ln_1p": mp.log1p,
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "softplus": lambda x: mp.log1p(mp.exp(x)),
+    "tanh": mp.tanh,
+}
+
+
+def arguments(name):
+    """Both signs and all magnitudes, ends of ranges, and the edges of the reductions."""
+    rng = random.Random(name)
+    edges = [k * math.log(2) / 2 for k in (1, 2, 3, 5, 41)]
+    x = [1e-300, 1e-17, 1e-9, 1e-3, 0.25, 0.41421356237309503, 0.5, 1.0, 10.0, 100.0, 700.0]
+    x += edges + [math.nextafter(e, 0) for e in edges]
+    x += [10 ** rng.uniform(-12, 2.84) for _ in range(40)]
+    x += [-v for v in x]
+    if name == "ln_1p":
+        x = [v for v in x if v > -1]
+        x += [-1 + 2**-k for k in (1, 2, 10, 30, 53)] + [10.0**k for k in (5, 16, 100, 308)]
+        x += [rng.uniform(-1, 0) for _ in range(20)] + [rng.random() for _ in range(40)]
+    return x
+
+
+for name, function in FUNCTIONS.items():
+    for x in arguments(name):
+        y = function(mpf(x))
+        nearest = float(y)
+        if 0 < abs(nearest) < 2.3e-308 or math.isinf(nearest):
+            continue  # Subnormal results have tests of their own.
+        rest = float(y - mpf(nearest))
+        print(f"{name},{x!r},{nearest!r},{rest!r}")

@@ -1,0 +1,342 @@
+//! The passes: equal to their element's formula, on every instruction set and number of threads.
+
+use elbo_kernels::{AdamStep, Isa, Scalar, adam, math, passes};
+use proptest::prelude::*;
+
+fn bits<T: Scalar>(x: &[T]) -> Vec<u64> {
+    x.iter().map(|x| x.to_f64().to_bits()).collect()
+}
+
+/// Finite numbers of both signs with all their mantissa's bits, within ±20.
+fn numbers<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        T::from_f64(((state >> 11) as f64 / (1u64 << 52) as f64 - 1.0) * 20.0)
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// `result` for every instruction set and for 1, 2, 3 and 8 threads, which must all agree.
+fn everywhere<R: PartialEq + Send>(result: impl Fn() -> R + Sync) -> R {
+    let mut first = None;
+    for threads in [1, 2, 3, 8] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for isa in Isa::available() {
+            let found = pool.install(|| isa.scope(&result));
+            let same = first.as_ref().is_none_or(|first| *first == found);
+            assert!(same, "{isa} on {threads} threads differs from portable on one");
+            first.get_or_insert(found);
+        }
+    }
+    first.unwrap()
+}
+
+/// Lengths on both sides of the chunks, the lanes and the thresholds; few, as each is run often.
+const LENGTHS: [usize; 6] = [0, 1, 15, 100, 4097, 70_003];
+
+macro_rules! passes_equal_their_formula {
+    ($($test:ident: $pass:ident, |$x:ident| $formula:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            fn check<T: Scalar>() {
+                let formula = |$x: T| -> T { $formula };
+                for len in LENGTHS {
+                    let x = numbers::<T>(len, 7);
+                    let expected: Vec<T> = x.iter().map(|&x| formula(x)).collect();
+                    let found = everywhere(|| {
+                        let mut y = x.clone();
+                        passes::$pass(&mut y);
+                        bits(&y)
+                    });
+                    assert!(found == bits(&expected), "{len} elements");
+                }
+            }
+            check::<f32>();
+            check::<f64>();
+        }
+    )*};
+}
+
+passes_equal_their_formula! {
+    exp_is_the_scalar_exp_everywhere: exp, |x| math::exp(x);
+    tanh_is_the_scalar_tanh_everywhere: tanh, |x| math::tanh(x);
+    sigmoid_is_the_scalar_sigmoid_everywhere: sigmoid, |x| math::sigmoid(x);
+    softplus_is_the_scalar_softplus_everywhere: softplus, |x| math::softplus(x);
+    relu_is_the_scalar_relu_everywhere: relu, |x| math::relu(x);
+}
+
+macro_rules! backward_passes_equal_their_formula {
+    ($($test:ident: $pass:ident, |$y:ident, $d:ident| $formula:expr;)*) => {$(
+        #[test]
+        fn $test() {
+            fn check<T: Scalar>() {
+                let formula = |$y: T, $d: T| -> T { $formula };
+                for len in LENGTHS {
+                    let (y, d) = (numbers::<T>(len, 3), numbers::<T>(len, 4));
+                    let expected: Vec<T> =
+                        y.iter().zip(&d).map(|(&y, &d)| formula(y, d)).collect();
+                    let found = everywhere(|| {
+                        let mut d = d.clone();
+                        passes::$pass(&y, &mut d);
+                        bits(&d)
+                    });
+                    assert!(found == bits(&expected), "{len} elements");
+                }
+            }
+            check::<f32>();
+            check::<f64>();
+        }
+    )*};
+}
+
+backward_passes_equal_their_formula! {
+    relu_backward_stops_the_gradient_where_the_output_is_0:
+        relu_backward, |y, d| if y > T::ZERO { d } else { T::ZERO };
+    tanh_backward_multiplies_by_1_minus_y_squared:
+        tanh_backward, |y, d| d * (-y).mul_add(y, T::ONE);
+    sigmoid_backward_multiplies_by_y_times_1_minus_y:
+        sigmoid_backward, |y, d| d * (y * (T::ONE - y));
+    softplus_backward_multiplies_by_1_minus_exp_of_minus_y:
+        softplus_backward, |y, d| d * -math::exp_m1(-y);
+}
+
+#[test]
+fn backward_passes_are_the_derivatives_of_their_forward_passes() {
+    type Forward = fn(&mut [f64]);
+    type Backward = fn(&[f64], &mut [f64]);
+    let pairs: [(&str, Forward, Backward); 4] = [
+        ("relu", passes::relu, passes::relu_backward),
+        ("tanh", passes::tanh, passes::tanh_backward),
+        ("sigmoid", passes::sigmoid, passes::sigmoid_backward),
+        ("softplus", passes::softplus, passes::softplus_backward),
+    ];
+    let h = 1e-5;
+    for (name, forward, backward) in pairs {
+        for x in numbers::<f64>(200, 5).into_iter().map(|x| x / 4.0) {
+            let mut y = [x - h, x, x + h];
+            forward(&mut y);
+            let mut d = [1.0, 3.0, 1.0];
+            backward(&y, &mut d);
+            let difference = 3.0 * (y[2] - y[0]) / (2.0 * h);
+            let error = (d[1] - difference).abs();
+            assert!(
+                error <= 1e-9 + 1e-8 * difference.abs(),
+                "{name} at {x}: {} {difference}",
+                d[1]
+            );
+        }
+    }
+}
+
+#[test]
+fn relu_keeps_nan_and_infinity() {
+    let mut x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, 2.0];
+    passes::relu(&mut x);
+    assert!(x[0].is_nan());
+    assert_eq!(x[1..], [f32::INFINITY, 0.0, 0.0, 2.0]);
+}
+
+#[test]
+fn bytes_become_the_nearest_value_to_their_255th_part() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    let single = everywhere(|| {
+        let mut unit = vec![f32::NAN; bytes.len()];
+        passes::bytes_to_unit(&bytes, &mut unit);
+        bits(&unit)
+    });
+    let double = everywhere(|| {
+        let mut unit = vec![f64::NAN; bytes.len()];
+        passes::bytes_to_unit(&bytes, &mut unit);
+        bits(&unit)
+    });
+    for ((&byte, single), double) in bytes.iter().zip(single).zip(double) {
+        assert_eq!(f64::from_bits(double), f64::from(byte) / 255.0);
+        assert_eq!(f64::from_bits(single), f64::from((f64::from(byte) / 255.0) as f32));
+    }
+}
+
+#[test]
+fn fill_rows_copies_the_row_and_sum_rows_adds_rows_in_order() {
+    for (rows, columns) in [(0, 3), (3, 0), (1, 1), (7, 33), (130, 784), (70_000, 2)] {
+        let (row, x) = (numbers::<f32>(columns, 1), numbers::<f32>(rows * columns, 2));
+        let filled = everywhere(|| {
+            let mut y = vec![f32::NAN; rows * columns];
+            passes::fill_rows(&row, &mut y);
+            bits(&y)
+        });
+        assert!(filled == bits(&row.repeat(rows)), "{rows} x {columns}");
+        let expected: Vec<f32> =
+            (0..columns).map(|j| (0..rows).fold(0.0, |sum, i| sum + x[i * columns + j])).collect();
+        let sums = everywhere(|| {
+            let mut sums = vec![f32::NAN; columns];
+            passes::sum_rows(&x, &mut sums);
+            bits(&sums)
+        });
+        assert!(sums == bits(&expected), "{rows} x {columns}");
+    }
+}
+
+/// The tree that `sum` documents, written as a recursion.
+fn sum_by_the_documented_tree(x: &[f64]) -> f64 {
+    if x.len() > 4096 {
+        let (one, other) = x.split_at(x.len().div_ceil(4096) / 2 * 4096);
+        return sum_by_the_documented_tree(one) + sum_by_the_documented_tree(other);
+    }
+    let lane = |l: usize| x.iter().skip(l).step_by(16).fold(0.0, |sum, x| sum + x);
+    fn tree(lane: &dyn Fn(usize) -> f64, l: usize, width: usize) -> f64 {
+        if width == 16 {
+            lane(l)
+        } else {
+            tree(lane, l, 2 * width) + tree(lane, l + width, 2 * width)
+        }
+    }
+    tree(&lane, 0, 1)
+}
+
+#[test]
+fn sum_follows_its_fixed_tree_everywhere() {
+    for len in [0, 1, 17, 4096, 4097, 12_289, 200_001] {
+        let x = numbers::<f64>(len, 9);
+        let found = everywhere(|| passes::sum(&x).to_bits());
+        assert_eq!(f64::from_bits(found), sum_by_the_documented_tree(&x), "{len} elements");
+    }
+}
+
+#[test]
+fn all_finite_finds_a_single_nan_or_infinity_wherever_it_stands() {
+    let mut x = numbers::<f32>(150_000, 9);
+    assert!(everywhere(|| passes::all_finite(&x)));
+    assert!(passes::all_finite::<f32>(&[]));
+    for (at, wrong) in [(0, f32::NAN), (4096, f32::INFINITY), (149_999, f32::NEG_INFINITY)] {
+        let kept = std::mem::replace(&mut x[at], wrong);
+        assert!(!everywhere(|| passes::all_finite(&x)));
+        x[at] = kept;
+    }
+}
+
+/// `logistic_loss` as (losses, gradient).
+fn logistic<T: Scalar>(x: &[T], logits: &[T], columns: usize, scale: T) -> (Vec<T>, Vec<T>) {
+    let mut d_logits = vec![T::NAN; x.len()];
+    let mut losses = vec![T::NAN; x.len() / columns];
+    passes::logistic_loss(x, logits, columns, scale, &mut d_logits, &mut losses);
+    (losses, d_logits)
+}
+
+#[test]
+fn logistic_loss_is_the_negative_log_likelihood_and_its_gradient() {
+    let (rows, columns, scale) = (50, 784, 0.25);
+    let logits = numbers::<f64>(rows * columns, 11);
+    let x: Vec<f64> = numbers::<f64>(rows * columns, 12).iter().map(|x| x / 40.0 + 0.5).collect();
+    let (losses, d_logits) = logistic(&x, &logits, columns, scale);
+    for i in 0..rows {
+        let row = i * columns..(i + 1) * columns;
+        let expected: f64 = x[row.clone()]
+            .iter()
+            .zip(&logits[row])
+            .map(|(x, l)| {
+                let p = 1.0 / (1.0 + (-l).exp());
+                let not_p = 1.0 / (1.0 + l.exp());
+                -(x * p.ln() + (1.0 - x) * not_p.ln())
+            })
+            .sum();
+        assert!((losses[i] - expected).abs() < 1e-12 * expected, "row {i}");
+    }
+    for ((d, x), l) in d_logits.iter().zip(&x).zip(&logits) {
+        let expected = scale * (1.0 / (1.0 + (-l).exp()) - x);
+        assert!((d - expected).abs() < 1e-15, "{d} {expected}");
+    }
+}
+
+#[test]
+fn logistic_loss_has_the_same_bits_everywhere() {
+    for (rows, columns) in [(1, 1), (3, 17), (40, 784), (2, 5000), (5000, 3)] {
+        let logits = numbers::<f32>(rows * columns, 1);
+        let x: Vec<f32> =
+            numbers::<f32>(rows * columns, 2).iter().map(|x| x / 40.0 + 0.5).collect();
+        everywhere(|| {
+            let (losses, d_logits) = logistic(&x, &logits, columns, 0.125);
+            (bits(&losses), bits(&d_logits))
+        });
+    }
+}
+
+#[test]
+fn logistic_loss_is_exact_at_extreme_logits() {
+    let cases = [
+        // x, logit, loss, gradient
+        (1.0, 100.0, 0.0, 0.0),
+        (0.0, 100.0, 100.0, 1.0),
+        (0.0, -1e30, 0.0, 0.0),
+        (1.0, -1e30, 1e30, -1.0),
+        (0.5, 1e4, 5e3, 0.5),
+        (0.0, f32::MAX, f32::MAX, 1.0),
+    ];
+    for (x, l, loss, gradient) in cases {
+        let (losses, d_logits) = logistic(&[x], &[l], 1, 1.0);
+        assert_eq!(d_logits, [gradient], "x = {x}, l = {l}");
+        assert!((losses[0] - loss).abs() < 1e-40 || losses[0] == loss, "x = {x}, l = {l}");
+    }
+    assert!(logistic(&[1.0], &[f32::NAN], 1, 1.0).0[0].is_nan());
+}
+
+#[test]
+fn adam_follows_its_equations_everywhere() {
+    let step = AdamStep {
+        beta1: 0.9,
+        beta2: 0.999,
+        step_size: 0.01,
+        sqrt_correction2: 0.0447,
+        epsilon: 1e-8,
+    };
+    for len in LENGTHS {
+        let (param, grad) = (numbers::<f64>(len, 1), numbers::<f64>(len, 2));
+        let m = numbers::<f64>(len, 3);
+        let v: Vec<f64> = numbers::<f64>(len, 4).iter().map(|v| v.abs()).collect();
+        let found = everywhere(|| {
+            let (mut param, mut m, mut v) = (param.clone(), m.clone(), v.clone());
+            adam(&step, &mut param, &grad, &mut m, &mut v);
+            (bits(&param), bits(&m), bits(&v))
+        });
+        for i in 0..len {
+            let m = step.beta1 * m[i] + (1.0 - step.beta1) * grad[i];
+            let v = step.beta2 * v[i] + (1.0 - step.beta2) * grad[i] * grad[i];
+            let p =
+                param[i] - step.step_size * m / (v.sqrt() / step.sqrt_correction2 + step.epsilon);
+            let close = |bits: u64, expected: f64| (f64::from_bits(bits) - expected).abs() < 1e-13;
+            assert!(close(found.0[i], p) && close(found.1[i], m) && close(found.2[i], v));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn every_length_gives_the_same_bits_on_every_instruction_set(len in 0..200usize, seed: u64) {
+        let x = numbers::<f32>(len, seed);
+        let results = Isa::available().into_iter().map(|isa| {
+            isa.scope(|| {
+                let mut y = x.clone();
+                passes::softplus(&mut y);
+                let mut d = x.clone();
+                passes::tanh_backward(&y, &mut d);
+                (bits(&y), bits(&d), passes::sum(&x).to_bits())
+            })
+        });
+        let results: Vec<_> = results.collect();
+        prop_assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
+
+#[test]
+#[should_panic(expected = "a backward pass: the lengths of y and d")]
+fn lengths_that_differ_are_refused() {
+    passes::tanh_backward(&[0.0; 3], &mut [0.0; 4]);
+}
+
+#[test]
+#[should_panic(expected = "7 elements are no whole number of rows of 2")]
+fn a_broken_row_is_refused() {
+    passes::sum_rows(&[0.0; 7], &mut [0.0; 2]);
+}
