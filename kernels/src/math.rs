@@ -34,7 +34,7 @@ fn exp_reduced<T: Scalar>(x: T) -> (T, T) {
     (t, (r * r).mul_add(polynomial(r, c.exp_terms), r))
 }
 
-/// Σ terms[i]·xⁱ by Horner's rule.
+/// Σᵢ `terms[i]`·xⁱ by Horner's rule.
 #[inline(always)]
 fn polynomial<T: Scalar>(x: T, terms: &[T]) -> T {
     let mut sum = terms[terms.len() - 1];

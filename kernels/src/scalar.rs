@@ -85,9 +85,9 @@ pub struct MathConstants<T: 'static> {
     pub exp_min: T,
     /// eˣ overflows to ∞ here and above.
     pub exp_max: T,
-    /// 1/2!, 1/3!, …: eʳ = 1 + r + r²·Σ exp_terms[i]·rⁱ for |r| ≤ ln(2)/2.
+    /// 1/2!, 1/3!, …: eʳ = 1 + r + r²·Σᵢ cᵢ·rⁱ for |r| ≤ ln(2)/2.
     pub exp_terms: &'static [T],
-    /// 2/3, 2/5, …: 2·atanh(s) = 2s + s·Σ atanh_terms[i]·s²⁽ⁱ⁺¹⁾ for |s| ≤ 3 − 2√2.
+    /// 2/3, 2/5, …: 2·atanh(s) = 2s + s·Σᵢ cᵢ·s²⁽ⁱ⁺¹⁾ for |s| ≤ 3 − 2√2.
     pub atanh_terms: &'static [T],
 }
 

@@ -1,6 +1,7 @@
 //! From the second call on, nothing is allocated on any thread.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use elbo_kernels::{AdamStep, Mat, MatMut, Output, adam, gemm, passes};
@@ -78,12 +79,23 @@ impl Work {
     }
 }
 
+/// Returns when each of `threads` threads has taken part: a thread allocates when it starts, and
+/// when it first steals from another.
+fn wake(threads: usize, barrier: &Barrier) {
+    if threads == 1 {
+        barrier.wait();
+    } else {
+        rayon::join(|| wake(1, barrier), || wake(threads - 1, barrier));
+    }
+}
+
 #[test]
 fn the_second_call_allocates_nothing_on_any_thread() {
     for threads in [1, 2, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut work = Work::new();
         let allocations = pool.install(|| {
+            wake(threads, &Barrier::new(threads));
             work.run();
             let before = ALLOCATIONS.load(Ordering::Relaxed);
             (0..20).for_each(|_| work.run());

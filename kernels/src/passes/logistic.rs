@@ -9,7 +9,7 @@ use crate::scalar::Scalar;
 
 /// The logistic loss of every row and its gradient, with eˣ evaluated once per element:
 ///
-/// row_loss[i] ← Σⱼ max(l, 0) − x·l + ln(1 + e^−|l|),  d_logits ← scale·(σ(l) − x)
+/// `row_loss[i]` ← Σⱼ max(l, 0) − x·l + ln(1 + e^−|l|),  d_logits ← scale·(σ(l) − x)
 ///
 /// where x and l are elements of `x` and `logits` (batch × columns). The loss is −ln p(x|l) for
 /// Bernoulli variables, is right for x anywhere in [0, 1], and overflows for no finite logit.

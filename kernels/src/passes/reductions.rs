@@ -11,8 +11,11 @@ const LEAF: usize = 4096;
 /// Elements above which halves are given to two threads.
 const PARALLEL: usize = 2 * LIGHT;
 
-/// Σᵢ x[i], over the tree that [`sum_lanes`] and halving at multiples of 4096 elements give; 0 for
-/// an empty slice.
+/// Σᵢ xᵢ; 0 for an empty slice.
+///
+/// More than 4096 elements are halved at a multiple of 4096. Of fewer, lane l sums elements l,
+/// l + 16, l + 32, …, and the 16 lanes are added pairwise: lane l takes lane l + 8, then l + 4,
+/// l + 2 and l + 1.
 pub fn sum<T: Scalar>(x: &[T]) -> T {
     sum_tree(Isa::active(), x)
 }
@@ -43,7 +46,7 @@ impl<T: Scalar> Kernel for Sum<'_, T> {
     }
 }
 
-/// Lane l sums elements l, l + 16, l + 32, …; then lane l takes lane l + 8, l + 4, l + 2, l + 1.
+/// The sum of at most `LEAF` elements, in the order that [`sum`] documents.
 #[inline(always)]
 pub(super) fn sum_lanes<T: Scalar>(x: &[T]) -> T {
     let mut lanes = [T::ZERO; LANES];

@@ -13,7 +13,7 @@ pub fn fill_rows<T: Scalar>(row: &[T], y: &mut [T]) {
     dispatch(FillRows { row, y }, LIGHT.div_ceil(row.len().max(1)));
 }
 
-/// out[j] ← Σᵢ x[i, j] for x (batch × out.len()), from the first row to the last.
+/// `out[j]` ← Σᵢ `x[i, j]` for x (batch × out.len()), from the first row to the last.
 ///
 /// # Panics
 /// When `x` is no whole number of rows.
@@ -62,7 +62,7 @@ impl<T: Scalar> Pass for FillRows<'_, T> {
 struct SumRows<'a, T> {
     x: &'a [T],
     stride: usize,
-    /// The column of `x` that out[0] sums.
+    /// The column of `x` that `out[0]` sums.
     first: usize,
     out: &'a mut [T],
 }
