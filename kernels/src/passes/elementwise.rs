@@ -164,7 +164,7 @@ pass!(
     softplus_backward, SoftplusBackward, HEAVY, |y, d| d * -math::exp_m1(-y)
 );
 
-/// out[i] ← bytes[i]/255, correctly rounded.
+/// `out[i]` ← `bytes[i]`/255, correctly rounded.
 ///
 /// # Panics
 /// When the lengths differ.
