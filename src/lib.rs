@@ -69,3 +69,8 @@ pub mod random;
 pub mod real;
 pub mod recipe;
 pub mod training;
+
+/// The README's example, compiled and run by `cargo test`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
