@@ -64,7 +64,7 @@ const SLAB_COLS: usize = 1024;
 const SLAB_DEPTH: usize = 1024;
 
 /// Fused multiply-adds below which waking a second thread costs more than it saves.
-const PARALLEL_WORK: usize = 1 << 20;
+const PARALLEL_WORK: usize = 1 << 21;
 /// Elements below which packing stays on one thread.
 const PARALLEL_PACKING: usize = 1 << 16;
 /// Tiles per thread, so that a thread that was late or slow leaves little to wait for.

@@ -92,8 +92,8 @@ impl<'a, T> Packed<'a, T> {
     }
 }
 
-/// Packs `source` (depth × the panels' extent) into micro-panels of at most W, in units of UNIT, on several threads
-/// if `in_parallel` and there is enough of it.
+/// Packs `source` (depth × the panels' extent) into micro-panels of at most W, in units of UNIT,
+/// on several threads if `in_parallel` and there is enough of it.
 ///
 /// A is packed by its transpose, so that both operands are depth × something.
 pub(super) fn pack<T: Scalar, I: KnownIsa, const W: usize, const UNIT: usize>(
@@ -215,7 +215,7 @@ pub(super) trait ByWidth {
 /// Runs `job` for a width that is a multiple of UNIT and at most MAX.
 #[inline(always)]
 pub(super) fn by_width<const MAX: usize, const UNIT: usize>(width: usize, job: impl ByWidth) {
-    // The guards are constants: only the widths that occur are compiled, at most three per
+    // The guards are constants: only the widths that occur are compiled, at most four per
     // micro-kernel. Each of them unrolls to hundreds of instructions.
     macro_rules! cases {
         ($($w:literal)*) => {
@@ -225,5 +225,5 @@ pub(super) fn by_width<const MAX: usize, const UNIT: usize>(width: usize, job: i
             }
         };
     }
-    cases!(2 4 6 8 12 16 32)
+    cases!(2 3 4 6 8 9 12 16 32)
 }

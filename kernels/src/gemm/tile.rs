@@ -116,6 +116,9 @@ impl<T: Scalar, I: KnownIsa, const NR: usize> ByWidth for WithHeight<'_, T, I, N
 
 /// Chooses the size of the micro-tile: as many accumulators as the registers hold beside a row of
 /// B and a broadcast element of A, in enough chains to hide the latency of the multiply-adds.
+///
+/// The heights in use are the multiples of UNIT up to MR. Those of AVX-512 are multiples of 3
+/// because the compiler finds no 512-bit vectors in a micro-tile of 7 or 8 rows of f32.
 pub trait Tiled: Sized {
     #[doc(hidden)]
     fn gemm_tiled(call: Call<'_, Self>);
@@ -124,7 +127,7 @@ pub trait Tiled: Sized {
 impl Tiled for f32 {
     fn gemm_tiled(call: Call<'_, Self>) {
         match call.isa {
-            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 4, 32>(call),
+            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 3, 32>(call),
             Isa::Avx2 => gemm_slabs::<Self, Avx2, 6, 2, 16>(call),
             Isa::Portable => gemm_slabs::<Self, Portable, 8, 4, 8>(call),
         }
@@ -134,7 +137,7 @@ impl Tiled for f32 {
 impl Tiled for f64 {
     fn gemm_tiled(call: Call<'_, Self>) {
         match call.isa {
-            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 4, 16>(call),
+            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 3, 16>(call),
             Isa::Avx2 => gemm_slabs::<Self, Avx2, 6, 2, 8>(call),
             Isa::Portable => gemm_slabs::<Self, Portable, 8, 4, 4>(call),
         }
