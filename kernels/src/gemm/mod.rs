@@ -43,9 +43,9 @@ use crate::isa::{Isa, KnownIsa};
 use crate::mat::{Mat, MatMut};
 use crate::scalar::Scalar;
 use pack::{Packed, Panels, pack};
-use tile::Tile;
+use tile::{Call, Tile};
 
-pub use tile::Tiled;
+pub(crate) use tile::Tiled;
 
 /// What becomes of the former content of the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,16 +102,6 @@ pub fn gemm<T: Scalar>(a: Mat<'_, T>, b: Mat<'_, T>, output: Output, mut c: MatM
     let work = m.saturating_mul(n).saturating_mul(k);
     let threads = if work < PARALLEL_WORK { 1 } else { rayon::current_num_threads() };
     T::gemm_tiled(Call { isa, threads, a, b, output, c });
-}
-
-/// A call of [`gemm`] whose arguments were checked.
-pub struct Call<'a, T> {
-    isa: Isa,
-    threads: usize,
-    a: Mat<'a, T>,
-    b: Mat<'a, T>,
-    output: Output,
-    c: MatMut<'a, T>,
 }
 
 /// Loops 7 to 5, with micro-tiles of MR × NR, or of fewer rows by multiples of UNIT.

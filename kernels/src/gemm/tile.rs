@@ -3,12 +3,12 @@
 use std::marker::PhantomData;
 
 use crate::isa::{Avx2, Avx512, Isa, KnownIsa, Portable};
-use crate::mat::MatMut;
+use crate::mat::{Mat, MatMut};
 use crate::scalar::Scalar;
 
 use super::micro::MicroTile;
 use super::pack::{ByWidth, Packed, by_width};
-use super::{Blocks, Call, Output, gemm_slabs};
+use super::{Blocks, Output, gemm_slabs};
 
 /// Cuts loop 4: KC steps of a micro-panel of B (16 columns of f32: 24 KiB) fit the L1 cache.
 const KC: usize = 384;
@@ -114,11 +114,23 @@ impl<T: Scalar, I: KnownIsa, const NR: usize> ByWidth for WithHeight<'_, T, I, N
     }
 }
 
+/// A call of [`gemm`](super::gemm) whose arguments were checked.
+pub struct Call<'a, T> {
+    pub(super) isa: Isa,
+    pub(super) threads: usize,
+    pub(super) a: Mat<'a, T>,
+    pub(super) b: Mat<'a, T>,
+    pub(super) output: Output,
+    pub(super) c: MatMut<'a, T>,
+}
+
 /// Chooses the size of the micro-tile: as many accumulators as the registers hold beside a row of
 /// B and a broadcast element of A, in enough chains to hide the latency of the multiply-adds.
 ///
 /// The heights in use are the multiples of UNIT up to MR. Those of AVX-512 are multiples of 3
 /// because the compiler finds no 512-bit vectors in a micro-tile of 7 or 8 rows of f32.
+///
+/// Cannot be named outside this crate, and so seals [`Scalar`].
 pub trait Tiled: Sized {
     #[doc(hidden)]
     fn gemm_tiled(call: Call<'_, Self>);
