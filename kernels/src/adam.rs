@@ -7,10 +7,15 @@ use crate::scalar::Scalar;
 /// The numbers that are the same for all parameters in step t of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamStep<T> {
-    /// β₁, the decay of the first moment.
-    pub beta1: T,
+    /// 1 − β₁, the share of the gradient in the first moment.
+    ///
+    /// It and `rest2` are to be formed in f64 and then rounded: in f32, 1 − 0.999 is off by one
+    /// part in 75,000.
+    pub rest1: T,
     /// β₂, the decay of the second moment.
     pub beta2: T,
+    /// 1 − β₂, the share of the squared gradient in the second moment.
+    pub rest2: T,
     /// lr/(1 − β₁ᵗ): the learning rate with the first moment's bias correction.
     pub step_size: T,
     /// √(1 − β₂ᵗ): the second moment's bias correction.
@@ -46,8 +51,7 @@ impl<T: Scalar> Kernel for Adam<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let AdamStep { beta1, beta2, step_size, sqrt_correction2, epsilon } = *self.step;
-        let (rest1, rest2) = (T::ONE - beta1, T::ONE - beta2);
+        let AdamStep { rest1, beta2, rest2, step_size, sqrt_correction2, epsilon } = *self.step;
         let moments = self.m.iter_mut().zip(self.v);
         for ((p, &g), (m, v)) in self.param.iter_mut().zip(self.grad).zip(moments) {
             *m = rest1.mul_add(g - *m, *m);

@@ -82,8 +82,9 @@ impl Work {
         passes::fill_rows(&a[..SIDE], b);
         passes::sum_rows(c, rows);
         let step = AdamStep {
-            beta1: 0.9,
+            rest1: 0.1,
             beta2: 0.999,
+            rest2: 0.001,
             step_size: 1e-3,
             sqrt_correction2: 0.1,
             epsilon: 1e-8,

@@ -283,8 +283,9 @@ fn logistic_loss_is_exact_at_extreme_logits() {
 #[test]
 fn adam_follows_its_equations_everywhere() {
     let step = AdamStep {
-        beta1: 0.9,
+        rest1: 0.1,
         beta2: 0.999,
+        rest2: 0.001,
         step_size: 0.01,
         sqrt_correction2: 0.0447,
         epsilon: 1e-8,
@@ -299,8 +300,8 @@ fn adam_follows_its_equations_everywhere() {
             (bits(&param), bits(&m), bits(&v))
         });
         for i in 0..len {
-            let m = step.beta1 * m[i] + (1.0 - step.beta1) * grad[i];
-            let v = step.beta2 * v[i] + (1.0 - step.beta2) * grad[i] * grad[i];
+            let m = 0.9 * m[i] + step.rest1 * grad[i];
+            let v = step.beta2 * v[i] + step.rest2 * grad[i] * grad[i];
             let p =
                 param[i] - step.step_size * m / (v.sqrt() / step.sqrt_correction2 + step.epsilon);
             let close = |bits: u64, expected: f64| (f64::from_bits(bits) - expected).abs() < 1e-13;

@@ -54,8 +54,9 @@ impl<M> Adam<M> {
         self.step += 1;
         let t = i32::try_from(self.step).unwrap_or(i32::MAX);
         let step = AdamStep {
-            beta1: T::from_f64(self.beta1),
+            rest1: T::from_f64(1.0 - self.beta1),
             beta2: T::from_f64(self.beta2),
+            rest2: T::from_f64(1.0 - self.beta2),
             step_size: T::from_f64(self.learning_rate / (1.0 - self.beta1.powi(t))),
             sqrt_correction2: T::from_f64((1.0 - self.beta2.powi(t)).sqrt()),
             epsilon: T::from_f64(self.epsilon),
