@@ -115,7 +115,7 @@ impl Default for Recipe {
             hidden: vec![256],
             latent: 2,
             activation: Activation::Relu,
-            init: Init::Glorot,
+            init: Init::Pytorch,
             epochs: 50,
             batch_size: 128,
             learning_rate: 1e-3,
