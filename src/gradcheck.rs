@@ -7,9 +7,10 @@
 //! The step that suits one element is too coarse or too fine for another, so a sequence of halved
 //! steps is tried. Richardson's extrapolation removes the terms in h² and h⁴ from neighbouring
 //! steps. What truncation is left shows in how far the extrapolations of successive steps
-//! disagree, what rounding does is about ε|f|/h: where the sum of both is least, the value is taken. The same choice steps around kinks: while θ±h straddles
-//! the kink of a ReLU, successive estimates disagree; once h is smaller than the distance to it,
-//! they agree. The choice never looks at the gradient under test, so it cannot favour it.
+//! disagree, what rounding does is about ε|f|/h: where the sum of both is least, the value is
+//! taken. The same choice steps around kinks: while θ±h straddles the kink of a ReLU, successive
+//! estimates disagree; once h is smaller than the distance to it, they agree. The choice never
+//! looks at the gradient under test, so it cannot favour it.
 //!
 //! ```
 //! use elbo::{gradcheck, layers::{Activation, Init, Layer, Mlp}, random::{self, Purpose}};
