@@ -27,6 +27,9 @@ pub const MAX_BATCH: usize = 1 << 20;
 /// The most parameters that a recipe may ask for: 8 GiB of weights, gradient and moments in f32.
 pub const MAX_PARAMETERS: usize = 1 << 29;
 
+/// The largest seed and number of epochs: TOML's integers end there.
+pub const MAX_INTEGER: u64 = i64::MAX as u64;
+
 /// A run, complete: the same recipe on the same data gives the same weights, bit for bit.
 ///
 /// A recipe file may leave fields out; they then have the values of the `tutorial` recipe.
@@ -157,6 +160,10 @@ impl Recipe {
     }
 
     /// The recipe as TOML.
+    ///
+    /// # Panics
+    ///
+    /// If the recipe is not [valid](Self::validate): TOML has no integers beyond [`MAX_INTEGER`].
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a recipe is a flat table")
     }
@@ -166,14 +173,15 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// If there is no such key, or the value is of another type.
+    /// If there is no such key, the value is of another type, or another field has a value that
+    /// TOML cannot hold.
     pub fn with(&self, assignment: &str) -> Result<Self, RecipeError> {
         let fail =
             |message: String| RecipeError::Override { assignment: assignment.into(), message };
         let (key, value) =
             assignment.split_once('=').ok_or_else(|| fail("expected key=value".into()))?;
         let (key, value) = (key.trim(), value.trim());
-        let mut table: toml::Table = toml::Table::try_from(self).expect("a recipe is a flat table");
+        let mut table = toml::Table::try_from(self).map_err(|e| fail(e.to_string()))?;
         if !table.contains_key(key) && key != "image" {
             let keys: Vec<_> = table.keys().map(String::as_str).collect();
             return Err(fail(format!("the fields are {}", keys.join(", "))));
@@ -213,7 +221,14 @@ impl Recipe {
             in_range(self.batch_size, MAX_BATCH),
             format!("batch_size is {}, and must be 1 to {MAX_BATCH}", self.batch_size),
         );
-        demand(self.epochs >= 1, "epochs is 0, and must be at least 1".into());
+        demand(
+            (1..=MAX_INTEGER).contains(&self.epochs),
+            format!("epochs is {}, and must be 1 to {MAX_INTEGER}", self.epochs),
+        );
+        demand(
+            self.seed <= MAX_INTEGER,
+            format!("seed is {}, and must be 0 to {MAX_INTEGER}", self.seed),
+        );
         demand(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
             format!("learning_rate is {}, and must be a positive number", self.learning_rate),
