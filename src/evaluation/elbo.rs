@@ -121,9 +121,8 @@ impl Sums {
     fn finish(self) -> Evaluation {
         let n = self.totals.images() as f64;
         let Figures { elbo, reconstruction, kl, .. } = self.totals.mean();
-        let variance = |sum: f64, squares: f64| (squares / n - (sum / n).powi(2)).max(0.0);
         let mean_variance: Vec<f64> =
-            self.mu.iter().zip(&self.mu_squared).map(|(&s, &q)| variance(s, q)).collect();
+            self.mu.iter().zip(&self.mu_squared).map(|(&s, &q)| variance(s, q, n)).collect();
         Evaluation {
             images: self.totals.images() as usize,
             elbo,
@@ -140,6 +139,12 @@ impl Sums {
 /// The standard error of a mean from Σ v, Σ v² and n: √(s²/n) with the unbiased s². It is 0 for
 /// a single value, of whose spread nothing is known.
 pub(super) fn standard_error(sum: f64, squares: f64, n: f64) -> f64 {
-    let variance = (squares / n - (sum / n).powi(2)).max(0.0);
-    (variance / (n - 1.0).max(1.0)).sqrt()
+    (variance(sum, squares, n) / (n - 1.0).max(1.0)).sqrt()
+}
+
+/// The variance of n values from Σ v and Σ v². Rounding does not take it below 0, and NaN stays
+/// NaN, so that a broken model shows.
+fn variance(sum: f64, squares: f64, n: f64) -> f64 {
+    let variance = squares / n - (sum / n).powi(2);
+    if variance < 0.0 { 0.0 } else { variance }
 }
