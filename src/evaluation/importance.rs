@@ -115,6 +115,9 @@ impl LogSumExp {
         if v > self.largest {
             self.sum = self.sum * (self.largest - v).exp() + 1.0;
             self.largest = v;
+        } else if v == self.largest {
+            // e⁰, also where both are infinite and have no difference.
+            self.sum += 1.0;
         } else {
             self.sum += (v - self.largest).exp();
         }
@@ -138,5 +141,18 @@ mod tests {
             let direct = base + values.iter().map(|v| (v - base).exp()).sum::<f64>().ln();
             assert!((sum.value() - direct).abs() < 1e-11, "{} {direct}", sum.value());
         }
+    }
+
+    #[test]
+    fn a_weight_of_zero_counts_for_nothing_and_a_broken_one_breaks_the_sum() {
+        let of = |values: &[f64]| {
+            let mut sum = LogSumExp::default();
+            values.iter().for_each(|&v| sum.add(v));
+            sum.value()
+        };
+        let zero = f64::NEG_INFINITY;
+        assert_eq!((of(&[zero, 3.0]), of(&[3.0, zero]), of(&[zero, zero, 3.0])), (3.0, 3.0, 3.0));
+        assert_eq!(of(&[zero, zero]), zero);
+        assert!(of(&[f64::NAN, 3.0]).is_nan() && of(&[3.0, f64::NAN]).is_nan());
     }
 }
