@@ -40,6 +40,23 @@ struct State {
     position: Position,
 }
 
+impl State {
+    /// Whether the counts are those of some place in a run of the recipe, which must be valid.
+    fn is_consistent(&self) -> bool {
+        let Self { recipe, images, step, position } = self;
+        let batch_size = recipe.batch_size.min(*images);
+        if batch_size == 0 {
+            return false;
+        }
+        let batches = images.div_ceil(batch_size);
+        let done = position.batch.saturating_mul(batch_size).min(*images) as u64;
+        let steps = position.epoch.checked_mul(batches as u64);
+        position.batch <= batches
+            && position.totals.images() == done
+            && steps.and_then(|s| s.checked_add(position.batch as u64)) == Some(*step)
+    }
+}
+
 /// Why a checkpoint could not be read or written: the same reasons as for a model file.
 pub type CheckpointError = ModelFileError;
 
@@ -48,12 +65,18 @@ impl<T: Real> Checkpoint<T> {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, is damaged, or is no checkpoint.
+    /// If the file cannot be read, is damaged, is no checkpoint, or its counts contradict each
+    /// other.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = model_file::read(path)?;
-        let State { recipe, images, step, position } = model_file::metadata(path, &bytes, STATE)?;
+        let state: State = model_file::metadata(path, &bytes, STATE)?;
         let tensors = model_file::parse(path, &bytes)?;
-        let mut model = model_file::fresh_model(path, &recipe, &tensors, 3)?;
+        let mut model = model_file::fresh_model(path, &state.recipe, &tensors, 3)?;
+        if !state.is_consistent() {
+            let message = "its counts of images, batches and steps contradict each other".into();
+            return Err(CheckpointError::Foreign { path: path.into(), key: STATE, message });
+        }
+        let State { recipe, images, step, position } = state;
         let mut adam = Adam::new(&model, recipe.learning_rate);
         adam.step = step;
         model_file::fill(path, &tensors, "", &mut model)?;
