@@ -135,7 +135,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`NonFinite`] when a loss or, at the end of the epoch, a parameter is not finite.
+    /// [`NonFinite`] when a loss or, where the epoch ends or stops, a parameter or one of the
+    /// optimiser's moments is not finite.
     pub fn epoch(
         &mut self,
         mut after_step: impl FnMut(&Progress) -> ControlFlow<()>,
@@ -148,11 +149,11 @@ where
             let (images, figures) = (totals.images(), totals.mean());
             let of = self.order.len() as u64;
             if after_step(&Progress { epoch, images, of, figures }).is_break() {
-                self.check_parameters(epoch)?;
+                self.check_state(epoch)?;
                 return Ok(None);
             }
         }
-        self.check_parameters(epoch)?;
+        self.check_state(epoch)?;
         let figures = self.position.totals.mean();
         self.position = Position { epoch, ..Position::default() };
         Ok(Some(figures))
@@ -171,7 +172,7 @@ where
         let figures = self.model.gradient(&self.objective, w, &mut self.gradient);
         if !figures.objective.is_finite() {
             let signal = w.signals.first_non_finite();
-            let parameter = first_non_finite_parameter(&self.model);
+            let parameter = first_non_finite("", &self.model);
             let tensor = parameter.or(signal.map(Into::into)).unwrap_or("objective".into());
             return Err(NonFinite { tensor, step: self.adam.step + 1, epoch });
         }
@@ -182,18 +183,21 @@ where
         Ok(())
     }
 
-    /// A finite loss can still have an infinite gradient; what is to be kept is therefore looked
-    /// at whole.
-    fn check_parameters(&self, epoch: u64) -> Result<(), NonFinite> {
-        match first_non_finite_parameter(&self.model) {
+    /// A finite loss can still have an infinite gradient, and a finite gradient a square that
+    /// overflows; what is to be kept is therefore looked at whole.
+    fn check_state(&self, epoch: u64) -> Result<(), NonFinite> {
+        let Adam { m, v, .. } = &self.adam;
+        let moments = || first_non_finite("adam.m.", m).or_else(|| first_non_finite("adam.v.", v));
+        match first_non_finite("", &self.model).or_else(moments) {
             Some(tensor) => Err(NonFinite { tensor, step: self.adam.step, epoch }),
             None => Ok(()),
         }
     }
 }
 
-fn first_non_finite_parameter<T: Real>(model: &impl Parameters<T>) -> Option<String> {
+/// The name, after `prefix`, of the first tensor that holds a NaN or an infinity.
+fn first_non_finite<T: Real>(prefix: &str, model: &impl Parameters<T>) -> Option<String> {
     let finite = |t: ndarray::ArrayViewD<'_, T>| elbo_kernels::passes::all_finite(elements(&t));
     let broken = model.tensors().position(|t| !finite(t))?;
-    model.names().into_iter().nth(broken)
+    model.names().into_iter().nth(broken).map(|name| format!("{prefix}{name}"))
 }
