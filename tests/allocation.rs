@@ -1,0 +1,164 @@
+//! What memory is asked for, counted by the allocator over all threads of the process.
+//!
+//! A test of this file sees the allocations of whatever else runs, so they run one at a time, and
+//! without the standard harness, whose own thread allocates when it pleases.
+
+use std::{alloc::System, fs, ops::ControlFlow, path::Path};
+
+use elbo::{
+    data::{Images, Pixels},
+    layers::{Activation, Init},
+    models::MlpVae,
+    objectives::Elbo,
+    random::{self, Purpose},
+    real::Real,
+    training::{Checkpoint, Trainer, load_model},
+};
+use libtest_mimic::{Arguments, Failed, Trial};
+use rayon::ThreadPool;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn main() {
+    let mut trials = vec![Trial::test("an allocation on any thread of a pool is counted", counts)];
+    for threads in [1, 2, 3] {
+        for activation in [Activation::Relu, Activation::Tanh] {
+            trials.push(steady::<f32>("f32", activation, threads));
+            trials.push(steady::<f64>("f64", activation, threads));
+        }
+    }
+    let hostile = "a file's claims are weighed against its length before memory is asked for";
+    trials.push(Trial::test(hostile, hostile_files));
+    let one_at_a_time = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&one_at_a_time, trials).exit();
+}
+
+/// A pool whose threads are up: each has taken a task from the pool, for which it makes what it
+/// needs to know of the others.
+fn pool(threads: usize) -> ThreadPool {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.broadcast(|_| ());
+    pool
+}
+
+/// Calls of the allocator that asked for memory.
+fn requests(region: &Region<'_, System>) -> usize {
+    let change = region.change();
+    change.allocations + change.reallocations
+}
+
+/// The counter itself, checked: without this, the tests below could not fail.
+fn counts() -> Result<(), Failed> {
+    let pool = pool(3);
+    for thread in 0..3 {
+        let counted = pool.broadcast(|context| {
+            let region = Region::new(ALLOCATOR);
+            if context.index() == thread {
+                drop(std::hint::black_box(vec![1u8; 100]));
+            }
+            (context.index() == thread).then(|| requests(&region))
+        });
+        if counted[thread].is_none_or(|requests| requests == 0) {
+            return Err(format!("thread {thread}: {counted:?}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Random bytes as square images.
+fn images(count: usize, side: usize) -> Images {
+    use rand::RngCore;
+    let mut bytes = vec![0; count * side * side];
+    random::rng(5, Purpose::Prior, 0, 0).fill_bytes(&mut bytes);
+    Images::new(side, side, Pixels::Bytes(bytes)).unwrap()
+}
+
+/// Two epochs of three full batches and a smaller one, at a size that every kernel shares between
+/// threads. Each step but the very first must allocate nothing, nor may what happens between
+/// epochs.
+fn steady<T: Real>(precision: &str, activation: Activation, threads: usize) -> Trial {
+    const EPOCHS: usize = 2;
+    let run = move || {
+        let (pool, images) = (pool(threads), images(3 * 128 + 77, 28));
+        let rng = &mut random::rng(6, Purpose::Init, 0, 0);
+        let vae = MlpVae::<T>::mlp(784, &[256, 64], 20, activation, Init::Glorot, rng);
+        let mut trainer = Trainer::new(vae, Elbo, &images, 128, 1e-3, 7);
+        let mut requested = Vec::with_capacity(EPOCHS * trainer.batches());
+        pool.install(|| {
+            let mut region = Region::new(ALLOCATOR);
+            for _ in 0..EPOCHS {
+                trainer.epoch(|_| {
+                    requested.push(requests(&region));
+                    region.reset();
+                    ControlFlow::Continue(())
+                })?;
+            }
+            Ok::<(), elbo::training::NonFinite>(())
+        })?;
+        assert_eq!(requested.len(), EPOCHS * 4);
+        match requested[1..].iter().all(|&count| count == 0) {
+            true => Ok(()),
+            false => Err(Failed::from(format!("allocations step by step: {requested:?}"))),
+        }
+    };
+    let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
+    let name = format!("from the second step on nothing: {precision}, {activation:?}, {threads}");
+    Trial::test(name, run)
+}
+
+/// Model files and checkpoints of a few hundred bytes that promise tensors or models of terabytes.
+fn hostile_files() -> Result<(), Failed> {
+    let header = |metadata: &str, recipe: &str, tensors: &str| {
+        let recipe = serde_json::to_string(recipe).unwrap();
+        format!(r#"{{"__metadata__":{{"{metadata}":{recipe}}}{tensors}}}"#).into_bytes()
+    };
+    let wide = vec!["65536"; 32].join(",");
+    let many = vec!["1"; 100_000].join(",");
+    let recipes = [
+        format!(r#"{{"hidden":[{wide}],"latent":65536,"image":[65536,65536]}}"#),
+        r#"{"hidden":[],"latent":65536,"image":[65536,65536]}"#.to_string(),
+        r#"{"hidden":[65536],"latent":1,"image":[64,64]}"#.to_string(),
+        r#"{"image":[18446744073709551615,18446744073709551615]}"#.to_string(),
+        r#"{"latent":18446744073709551615,"image":[1,1]}"#.to_string(),
+        r#"{"latent":1}"#.to_string(),
+        format!(r#"{{"hidden":[{many}],"image":[1,1]}}"#),
+    ];
+    let huge = r#","a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}"#;
+    let overflowing =
+        r#","a":{"dtype":"F32","shape":[18446744073709551615,4],"data_offsets":[0,0]}"#;
+    let mut files: Vec<Vec<u8>> = vec![];
+    for recipe in &recipes {
+        let state = format!(
+            r#"{{"recipe":{recipe},"images":10,"step":0,"position":{{"epoch":0,"batch":0,
+               "totals":{{"images":0,"objective":0.0,"reconstruction":0.0,"kl":0.0}}}}}}"#
+        );
+        for tensors in ["", huge, overflowing] {
+            for header in [header("recipe", recipe, tensors), header("checkpoint", &state, tensors)]
+            {
+                files.push([&(header.len() as u64).to_le_bytes(), &header[..]].concat());
+            }
+        }
+    }
+    files.extend([u64::MAX, 1 << 62, 99_999_999].map(|n| [&n.to_le_bytes()[..], b"{}"].concat()));
+
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("hostile.safetensors");
+    for (i, bytes) in files.iter().enumerate() {
+        fs::write(&path, bytes)?;
+        let region = Region::new(ALLOCATOR);
+        let refused = is_refused(&path);
+        let asked = region.change().bytes_allocated;
+        // The file, its header parsed more than once, and a message.
+        let allowed = 100_000 + 40 * bytes.len();
+        if !refused || asked > allowed {
+            return Err(format!("file {i}: refused: {refused}, {asked} bytes asked for").into());
+        }
+    }
+    Ok(())
+}
+
+fn is_refused(path: &Path) -> bool {
+    load_model::<f64>(path).is_err() && Checkpoint::<f64>::load(path).is_err()
+}
