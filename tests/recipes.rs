@@ -1,0 +1,172 @@
+//! Recipes: TOML in and out, overrides, and faults.
+
+use elbo::{
+    generation::Manifold,
+    layers::{Activation, Init},
+    parameters::Parameters,
+    recipe::{BUILT_IN, MAX_HIDDEN_LAYERS, MAX_WIDTH, Recipe, RecipeError},
+};
+use proptest::prelude::*;
+
+/// What TOML makes of a recipe and back.
+fn through_toml(recipe: &Recipe) -> Recipe {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.toml");
+    std::fs::write(&path, recipe.to_toml()).unwrap();
+    Recipe::find(path.to_str().unwrap()).unwrap()
+}
+
+fn faults(recipe: &Recipe) -> Vec<String> {
+    match recipe.validate() {
+        Ok(()) => vec![],
+        Err(RecipeError::Invalid { faults }) => faults,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn every_built_in_recipe_is_valid_named_as_it_is_found_and_survives_toml() {
+    for (name, _) in BUILT_IN {
+        let recipe = Recipe::find(name).unwrap();
+        assert_eq!(recipe.name, name);
+        assert_eq!(faults(&recipe), [""; 0]);
+        assert_eq!(through_toml(&recipe), recipe);
+    }
+    assert_eq!(Recipe::find("tutorial").unwrap(), Recipe::default());
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let activation = prop_oneof![
+        Just(Activation::Relu),
+        Just(Activation::Tanh),
+        Just(Activation::Sigmoid),
+        Just(Activation::Softplus)
+    ];
+    let init = prop_oneof![Just(Init::Glorot), Just(Init::He), Just(Init::Pytorch)];
+    let network = (prop::collection::vec(1..20usize, 0..4), 1..9usize, activation, init);
+    let training = (1..1000u64, 1..1000usize, 1e-9..1.0, 0..=i64::MAX as u64);
+    let manifold = prop_oneof![Just(Manifold::Quantiles), Just(Manifold::Square)];
+    let image = prop::option::of([1..9usize, 1..9]);
+    ("[a-z \"'#=é]{1,9}", network, training, manifold, image).prop_map(
+        |(name, (hidden, latent, activation, init), training, manifold, image)| {
+            let (epochs, batch_size, learning_rate, seed) = training;
+            Recipe {
+                name,
+                hidden,
+                latent,
+                activation,
+                init,
+                epochs,
+                batch_size,
+                learning_rate,
+                seed,
+                manifold,
+                image,
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_recipe_survives_toml(recipe in recipe()) {
+        prop_assert_eq!(faults(&recipe), [""; 0]);
+        prop_assert_eq!(through_toml(&recipe), recipe);
+    }
+
+    #[test]
+    fn an_override_changes_its_field_and_no_other(recipe in recipe(), latent in 1..99usize) {
+        let ours = |assignment: &str| recipe.with(assignment).unwrap();
+        let old = recipe.clone();
+        prop_assert_eq!(ours(&format!("latent={latent}")), Recipe { latent, ..old.clone() });
+        prop_assert_eq!(
+            ours("hidden = [400, 200]"),
+            Recipe { hidden: vec![400, 200], ..old.clone() }
+        );
+        prop_assert_eq!(
+            ours("activation=softplus"),
+            Recipe { activation: Activation::Softplus, ..old.clone() }
+        );
+        prop_assert_eq!(ours("init=he"), Recipe { init: Init::He, ..old.clone() });
+        prop_assert_eq!(
+            ours("learning_rate=1e-4"),
+            Recipe { learning_rate: 1e-4, ..old.clone() }
+        );
+        prop_assert_eq!(ours("name=my run"), Recipe { name: "my run".into(), ..old.clone() });
+        prop_assert_eq!(ours("image=[3, 5]"), Recipe { image: Some([3, 5]), ..old });
+    }
+
+    #[test]
+    fn the_number_of_parameters_is_that_of_the_model(recipe in recipe()) {
+        let count = recipe.image.map(|_| recipe.model::<f32>().parameter_count());
+        prop_assert_eq!(recipe.parameter_count(), count);
+    }
+}
+
+#[test]
+fn an_override_of_no_field_or_another_type_is_refused_and_quoted() {
+    for assignment in
+        ["latent", "latents=2", "=", "latent=two", "hidden=4", "seed=-1", "epochs=1.5"]
+    {
+        let error = Recipe::default().with(assignment).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{assignment}`")), "{error}");
+    }
+}
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    let broken = Recipe {
+        name: "a/b".into(),
+        hidden: vec![0; MAX_HIDDEN_LAYERS + 1],
+        latent: 0,
+        epochs: 0,
+        batch_size: 0,
+        learning_rate: f64::NAN,
+        seed: u64::MAX,
+        image: Some([0, MAX_WIDTH + 1]),
+        ..Recipe::default()
+    };
+    let faults = faults(&broken);
+    for field in [
+        "name",
+        "hidden has",
+        "hidden is",
+        "latent",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "seed",
+    ] {
+        assert_eq!(
+            faults.iter().filter(|f| f.starts_with(field)).count(),
+            1,
+            "{field}: {faults:?}"
+        );
+    }
+    assert!(faults.iter().any(|f| f.starts_with("image")), "{faults:?}");
+}
+
+#[test]
+fn a_model_beyond_all_memory_is_a_fault_and_not_an_attempt() {
+    let huge = Recipe {
+        hidden: vec![MAX_WIDTH; MAX_HIDDEN_LAYERS],
+        image: Some([MAX_WIDTH, MAX_WIDTH]),
+        ..Recipe::default()
+    };
+    assert_eq!(faults(&huge).len(), 1);
+    let overflowing = Recipe { image: Some([usize::MAX, usize::MAX]), ..Recipe::default() };
+    assert_eq!(overflowing.parameter_count(), None);
+    assert!(!faults(&overflowing).is_empty());
+}
+
+/// TOML's integers end at 2⁶³ - 1, so a recipe beyond could not be written down.
+#[test]
+fn an_integer_that_toml_cannot_hold_is_a_fault() {
+    let edge = i64::MAX as u64;
+    let at = |seed, epochs| Recipe { seed, epochs, ..Recipe::default() };
+    assert_eq!(through_toml(&at(edge, edge)), at(edge, edge));
+    assert_eq!(faults(&at(edge, edge)), [""; 0]);
+    assert_eq!(faults(&at(edge + 1, edge + 1)).len(), 2);
+    assert!(at(edge + 1, 1).with("latent=3").is_err());
+    assert!(Recipe::default().with("seed=9223372036854775808").is_err());
+}
