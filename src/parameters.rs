@@ -16,7 +16,7 @@ use crate::real::Real;
 ///
 /// Tensors are shown in the shape that PyTorch gives them (a dense weight is `outputs x inputs`).
 /// A view may be transposed, but its memory is contiguous, so that
-/// [`ArrayViewD::as_slice_memory_order`] always succeeds and element-wise passes need no index
+/// `as_slice_memory_order` of the view always succeeds and element-wise passes need no index
 /// arithmetic.
 pub trait Parameters<T: Real>: Clone {
     /// The names, such as `hidden.0.weight`, relative to this value.
