@@ -18,7 +18,10 @@ use crate::{
 
 /// A model in training.
 ///
-/// Everything that a step needs is allocated by [`Trainer::new`]; a step allocates nothing.
+/// Everything that a step needs is allocated by [`Trainer::new`], but for the packing buffers of
+/// matrix products, which the first step makes: from the second on, a step allocates nothing. That
+/// holds inside a rayon pool (`ThreadPool::install`), as the `elbo` command runs; from a thread
+/// outside, rayon itself now and then allocates to hand work over.
 pub struct Trainer<'a, T: Real, E: Layer<T>, D: Layer<T>, L, O> {
     images: &'a Images,
     objective: O,
