@@ -175,11 +175,6 @@ impl<'a, T: Real> Run<'a, T> {
         let Checkpoint { model, adam, position, .. } = checkpoint;
         let mut trainer =
             Trainer::new(model, Elbo, train, recipe.batch_size, recipe.learning_rate, recipe.seed);
-        if position.batch > trainer.batches() {
-            let (key, batches) = ("checkpoint", trainer.batches());
-            let message = format!("batch {} of {batches}", position.batch);
-            return Err(ModelFileError::Foreign { path: path(), key, message }.into());
-        }
         (trainer.adam, trainer.position) = (adam, position);
         let evaluator = Evaluator::new(&trainer.model, test);
         let metrics = out.join(files::METRICS);
