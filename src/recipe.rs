@@ -76,12 +76,12 @@ pub enum RecipeError {
         name: String,
     },
     /// The file could not be read.
-    #[error("cannot read the recipe {}: {source}", path.display())]
+    #[error("cannot read the recipe {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Not TOML, an unknown key, or a value of another type.
     #[error("the recipe {origin} is not valid: {message}")]
@@ -145,7 +145,7 @@ impl Recipe {
             return Err(RecipeError::Unknown { name: name_or_path.into() });
         }
         let text = std::fs::read_to_string(path)
-            .map_err(|source| RecipeError::Read { path: path.into(), source })?;
+            .map_err(|cause| RecipeError::Read { path: path.into(), cause })?;
         let mut recipe = Self::parse(name_or_path, &text)?;
         let named = text.parse::<toml::Table>().is_ok_and(|t| t.contains_key("name"));
         if !named && let Some(stem) = path.file_stem() {
@@ -155,8 +155,10 @@ impl Recipe {
     }
 
     fn parse(origin: &str, text: &str) -> Result<Self, RecipeError> {
-        toml::from_str(text)
-            .map_err(|e| RecipeError::Parse { origin: origin.into(), message: e.to_string() })
+        toml::from_str(text).map_err(|e| RecipeError::Parse {
+            origin: origin.into(),
+            message: e.to_string().trim_end().into(),
+        })
     }
 
     /// The recipe as TOML.

@@ -39,12 +39,12 @@ pub struct Row {
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     /// The file could not be read, or is no metrics file.
-    #[error("cannot read the metrics in {}: {source}", path.display())]
+    #[error("cannot read the metrics in {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What is wrong with it, and on which line.
-        source: csv::Error,
+        cause: csv::Error,
     },
     /// The file could not be written.
     #[error(transparent)]
@@ -72,7 +72,7 @@ pub fn write_metrics(path: &Path, rows: &[Row]) -> Result<(), MetricsError> {
 /// If there is no such file or it does not hold these columns.
 pub fn read_metrics(path: &Path) -> Result<Vec<Row>, MetricsError> {
     let read = || csv::Reader::from_path(path)?.into_deserialize().collect::<Result<_, _>>();
-    read().map_err(|source| MetricsError::Read { path: path.into(), source })
+    read().map_err(|cause| MetricsError::Read { path: path.into(), cause })
 }
 
 impl Row {

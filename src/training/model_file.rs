@@ -23,23 +23,23 @@ const RECIPE: &str = "recipe";
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
     /// The file could not be opened or read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] FileError),
     /// Not a safetensors file, or a damaged one.
-    #[error("{} is not a whole safetensors file: {source}", path.display())]
+    #[error("{} is not a whole safetensors file: {cause}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// Where it breaks off.
-        source: safetensors::SafeTensorError,
+        cause: safetensors::SafeTensorError,
     },
     /// A safetensors file of something else.
     #[error(
@@ -55,12 +55,12 @@ pub enum ModelFileError {
         message: String,
     },
     /// A recipe that describes no model.
-    #[error("the recipe in {} is unusable: {source}", path.display())]
+    #[error("the recipe in {} is unusable: {cause}", path.display())]
     Recipe {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: RecipeError,
+        cause: RecipeError,
     },
     /// Tensors that are not those of the recipe's model.
     #[error("{} does not hold the model of its recipe: {message}", path.display())]
@@ -129,18 +129,18 @@ pub(super) fn write_tensors(
     });
     let metadata = HashMap::from([(key.to_string(), json)]);
     let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|source| ModelFileError::Format { path: path.into(), source })?;
+        .map_err(|cause| ModelFileError::Format { path: path.into(), cause })?;
     write_atomically(path, |file| file.write_all(&bytes))?;
     Ok(())
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelFileError> {
-    std::fs::read(path).map_err(|source| ModelFileError::Read { path: path.into(), source })
+    std::fs::read(path).map_err(|cause| ModelFileError::Read { path: path.into(), cause })
 }
 
 pub(super) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, ModelFileError> {
     SafeTensors::deserialize(bytes)
-        .map_err(|source| ModelFileError::Format { path: path.into(), source })
+        .map_err(|cause| ModelFileError::Format { path: path.into(), cause })
 }
 
 /// The JSON value under a metadata key.
@@ -150,7 +150,7 @@ pub(super) fn metadata<M: serde::de::DeserializeOwned>(
     key: &'static str,
 ) -> Result<M, ModelFileError> {
     let (_, header) = SafeTensors::read_metadata(bytes)
-        .map_err(|source| ModelFileError::Format { path: path.into(), source })?;
+        .map_err(|cause| ModelFileError::Format { path: path.into(), cause })?;
     let foreign = |message: String| ModelFileError::Foreign { path: path.into(), key, message };
     let json = header.metadata().as_ref().and_then(|m| m.get(key));
     let json = json.ok_or_else(|| foreign("there is none".into()))?;
@@ -165,11 +165,11 @@ pub(super) fn fresh_model<T: Real>(
     tensors: &SafeTensors<'_>,
     copies: usize,
 ) -> Result<MlpVae<T>, ModelFileError> {
-    recipe.validate().map_err(|source| ModelFileError::Recipe { path: path.into(), source })?;
+    recipe.validate().map_err(|cause| ModelFileError::Recipe { path: path.into(), cause })?;
     let stored: usize = tensors.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum();
     let expected = recipe.parameter_count().and_then(|n| n.checked_mul(copies));
     if expected != Some(stored) {
-        let expected = expected.map_or("an unknown number of".into(), |n| n.to_string());
+        let expected = expected.map_or("the size of the images".into(), |n| n.to_string());
         let message = format!("it has {stored} numbers where the recipe needs {expected}");
         return Err(ModelFileError::Architecture { path: path.into(), message });
     }

@@ -67,12 +67,12 @@ pub enum RunError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     /// The folder cannot be made.
-    #[error("cannot create the folder {}: {source}", path.display())]
+    #[error("cannot create the folder {}: {cause}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The data has another image size than the recipe.
     #[error(
@@ -187,7 +187,7 @@ impl<'a, T: Real> Run<'a, T> {
 
     fn prepare_folder(&self) -> Result<(), RunError> {
         std::fs::create_dir_all(&self.out)
-            .map_err(|source| RunError::Folder { path: self.out.clone(), source })?;
+            .map_err(|cause| RunError::Folder { path: self.out.clone(), cause })?;
         let recipe = self.recipe.to_toml();
         write_atomically(&self.out.join(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
         Ok(())
