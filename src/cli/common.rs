@@ -1,9 +1,16 @@
 //! What several subcommands share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, Result, bail};
+use clap::{
+    Args, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use serde::Serialize;
 
 use crate::{
@@ -25,6 +32,16 @@ impl Usage {
     }
 }
 
+/// The long help of every `--data`.
+pub const DATA_HELP: &str = "\
+A folder of images, and of labels where there are any:
+  IDX    train-images-idx3-ubyte, t10k-images-idx3-ubyte, train-labels-idx1-ubyte,
+         t10k-labels-idx1-ubyte, as MNIST has them, each plain or .gz
+  NumPy  train-images.npy, test-images.npy, train-labels.npy, test-labels.npy;
+         or images.npy and labels.npy, every tenth image held out for testing
+  PNG    train/*.png and test/*.png, or train/CLASS/*.png and test/CLASS/*.png;
+         or *.png, every tenth image held out for testing";
+
 /// A trained model.
 #[derive(Debug, Args)]
 pub struct ModelArgument {
@@ -33,8 +50,9 @@ pub struct ModelArgument {
     model: PathBuf,
 }
 
-/// A model and the recipe it came from.
+/// A model, the file and the recipe it came from, and the size of its images.
 pub struct Trained {
+    pub path: PathBuf,
     pub recipe: Recipe,
     pub vae: MlpVae<f32>,
     pub height: usize,
@@ -47,7 +65,7 @@ impl ModelArgument {
         let Some([height, width]) = recipe.image else {
             bail!("{} does not say how large its images are", self.model.display());
         };
-        Ok(Trained { recipe, vae, height, width })
+        Ok(Trained { path: self.model.clone(), recipe, vae, height, width })
     }
 }
 
@@ -55,7 +73,7 @@ impl ModelArgument {
 #[derive(Debug, Args)]
 pub struct DataArguments {
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
     data: PathBuf,
     /// Which part of the data
     #[arg(long, value_enum, default_value_t = Part::Test)]
@@ -99,13 +117,37 @@ pub fn check_index(images: &Images, option: &str, index: usize) -> Result<(), Us
     Err(Usage::new(format!("{option} is {index}, but the images are numbered 0 to {last}")))
 }
 
+/// A path that ends in .png, as what is written there is one.
+pub fn png_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("png") => Ok(path),
+        _ => Err("it must end in .png"),
+    })
+}
+
+/// Puts a line on standard error. Where nobody reads it any more, the work goes on all the same.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Names a written file on standard error.
 pub fn report_file(path: &Path) {
-    eprintln!("wrote {}", path.display());
+    say(format_args!("wrote {}", path.display()));
+}
+
+/// Prints on standard output. A reader that has seen enough (`elbo info MODEL | head -1`) is no
+/// failure.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints one JSON object on standard output.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::common::{DataArguments, ModelArgument, print_json};
+use super::common::{DataArguments, ModelArgument, print, print_json};
 use crate::{
     evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
     objectives::Elbo,
@@ -56,19 +56,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn print_text(Report { evaluation: e, likelihood }: &Report) -> Result<()> {
-    println!("images          {:>10}", e.images);
-    println!("elbo            {:>10.3} ± {:.3} nats per image", e.elbo, e.elbo_standard_error);
-    println!("reconstruction  {:>10.3}", e.reconstruction);
-    println!("kl              {:>10.3}", e.kl);
-    println!("active units    {:>10} of {}", e.active_units, e.mean_variance.len());
+    let mut lines = vec![
+        format!("images          {:>10}", e.images),
+        format!("elbo            {:>10.3} ± {:.3} nats per image", e.elbo, e.elbo_standard_error),
+        format!("reconstruction  {:>10.3}", e.reconstruction),
+        format!("kl              {:>10.3}", e.kl),
+        format!("active units    {:>10} of {}", e.active_units, e.mean_variance.len()),
+    ];
     if let Some(l) = likelihood {
         let (value, error) = (l.log_likelihood, l.log_likelihood_standard_error);
         let samples = l.importance_samples;
-        println!("log-likelihood  {value:>10.3} ± {error:.3} with {samples} importance samples");
+        lines.push(format!(
+            "log-likelihood  {value:>10.3} ± {error:.3} with {samples} importance samples"
+        ));
     }
-    println!("\ndimension        kl   variance of the posterior mean");
+    lines.push("\ndimension        kl   variance of the posterior mean".into());
     for (i, (kl, variance)) in e.kl_per_dimension.iter().zip(&e.mean_variance).enumerate() {
-        println!("{:>9} {kl:>9.4} {variance:>10.4}", i + 1);
+        lines.push(format!("{:>9} {kl:>9.4} {variance:>10.4}", i + 1));
     }
-    Ok(())
+    print(&(lines.join("\n") + "\n"))
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::common::{ModelArgument, Trained, print_json};
+use super::common::{ModelArgument, Trained, print, print_json};
 use crate::{parameters::Parameters, recipe::Recipe};
 
 /// Describe a model file: its recipe and its tensors
@@ -40,11 +40,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn print_text(report: &Report) -> Result<()> {
-    println!("{}", report.recipe.to_toml());
+    let mut text = format!("{}\n", report.recipe.to_toml());
     for Tensor { name, shape } in &report.tensors {
         let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
-        println!("{name:<28} {}", shape.join(" x "));
+        text += &format!("{name:<28} {}\n", shape.join(" x "));
     }
-    println!("\n{} parameters", report.parameters);
-    Ok(())
+    print(&format!("{text}\n{} parameters\n", report.parameters))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::common::{DataArguments, ModelArgument, check_index, report_file};
+use super::common::{DataArguments, ModelArgument, check_index, png_path, report_file};
 use crate::pictures::save_grid;
 
 /// Write the pictures on the straight line between the latent means of two images as one PNG
@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(long, value_name = "J")]
     to: usize,
     /// The PNG to write
-    #[arg(long, value_name = "F.png")]
+    #[arg(long, value_name = "F.png", value_parser = png_path())]
     out: PathBuf,
     /// Pictures, both ends included
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]

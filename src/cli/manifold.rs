@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::common::{ModelArgument, report_file};
+use super::common::{ModelArgument, png_path, report_file};
 use crate::generation::Manifold;
 
 /// Decode a grid over a two-dimensional latent space and write it as one PNG
@@ -14,7 +14,7 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelArgument,
     /// The PNG to write
-    #[arg(long, value_name = "F.png")]
+    #[arg(long, value_name = "F.png", value_parser = png_path())]
     out: PathBuf,
     /// Pictures along each side
     #[arg(short, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -27,8 +27,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
     if trained.recipe.latent != 2 {
-        let latent = trained.recipe.latent;
-        bail!("a manifold needs a latent space of 2 dimensions, and the model has {latent}");
+        let (model, latent) = (trained.path.display(), trained.recipe.latent);
+        bail!(
+            "{model}: a manifold needs a latent space of 2 dimensions, and the model has {latent}"
+        );
     }
     let points = arguments.grid.unwrap_or(trained.recipe.manifold).points(arguments.n as usize);
     super::pictures::manifold(

@@ -40,6 +40,7 @@ Examples:
   elbo train --recipe pytorch-example --seed 1    another recipe, another seed
   elbo evaluate runs/tutorial/model.safetensors   the test ELBO with its parts
   elbo sample runs/tutorial/model.safetensors --out samples.png
+  elbo help train                                 all options of a command, explained
 
 The environment variable ELBO_ISA (portable, avx2, avx512) forces an instruction set; results
 do not depend on it.";
@@ -63,7 +64,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            common::say(format_args!("error: {error:#}"));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }

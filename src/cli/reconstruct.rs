@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::common::{DataArguments, ModelArgument, report_file};
+use super::common::{DataArguments, ModelArgument, png_path, report_file};
 
 /// Write images, each above its reconstruction, as one PNG
 ///
@@ -17,7 +17,7 @@ pub struct Arguments {
     #[command(flatten)]
     data: DataArguments,
     /// The PNG to write
-    #[arg(long, value_name = "F.png")]
+    #[arg(long, value_name = "F.png", value_parser = png_path())]
     out: PathBuf,
     /// How many images, from the first on
     #[arg(short, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::common::{ModelArgument, report_file};
+use super::common::{ModelArgument, png_path, report_file};
 use crate::pictures::save_grid;
 
 /// Draw z from the prior and write the decoded pictures as one PNG
@@ -14,7 +14,7 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelArgument,
     /// The PNG to write
-    #[arg(long, value_name = "F.png")]
+    #[arg(long, value_name = "F.png", value_parser = png_path())]
     out: PathBuf,
     /// How many
     #[arg(short, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
