@@ -1,6 +1,7 @@
 //! Progress on standard error: a bar where it is a terminal, plain lines where it is not.
 
 use std::{
+    fmt::Write,
     ops::ControlFlow,
     sync::{
         Arc,
@@ -8,8 +9,9 @@ use std::{
     },
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
+use super::common::say;
 use crate::training::{Observer, Progress, Row};
 
 /// A bar over images; invisible where standard error is no terminal.
@@ -20,7 +22,11 @@ pub fn images(message: &'static str, of: usize) -> ProgressBar {
 
 fn bar(length: u64, style: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(style).expect("the templates here are valid");
-    ProgressBar::new(length).with_style(style)
+    let rate = |state: &ProgressState, out: &mut dyn Write| {
+        // There is nowhere to report a failure to; the bar is then drawn without its rate.
+        let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
+    };
+    ProgressBar::new(length).with_style(style.with_key("rate", rate))
 }
 
 /// Shows a training run, and stops it when asked to.
@@ -39,23 +45,24 @@ impl TrainingProgress {
 
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| say(line)),
+            None => say(line),
         }
     }
 }
 
 impl Observer for TrainingProgress {
     fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
-        let style = "epoch {msg} {wide_bar} {per_sec}  {eta} left";
-        let bar = self.bar.get_or_insert_with(|| bar(progress.of, style).with_position(0));
+        let style = "epoch {msg} {wide_bar} {rate}  {eta} left";
+        let start = || bar(progress.of, style).with_position(progress.images);
+        let bar = self.bar.get_or_insert_with(start);
         if progress.images < bar.position() {
             bar.reset();
         }
         if !bar.is_hidden() {
             let (figures, width) = (progress.figures, self.epochs.to_string().len());
             bar.set_message(format!(
-                "{:>width$}/{}  elbo {:.2} = {:.2} - {:.2}",
+                "{:>width$}/{}  elbo {:.1} = {:.1} - {:.1}",
                 progress.epoch, self.epochs, figures.elbo, figures.reconstruction, figures.kl
             ));
         }
