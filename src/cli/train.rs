@@ -12,15 +12,15 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{
-    common::{Usage, report_file},
+    common::{DATA_HELP, Usage, report_file, say},
     pictures,
     progress::TrainingProgress,
 };
 use crate::{
-    data::{self, Dataset, Part},
+    data::{self, Dataset, Images, Part},
     pictures::save_grid,
     recipe::{Recipe, RecipeError},
-    training::{Checkpoint, Outcome, Run, files},
+    training::{Checkpoint, Outcome, Position, Run, files},
 };
 
 /// Train a model and write its weights, metrics and pictures
@@ -35,12 +35,12 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME|FILE.toml")]
     recipe: Option<String>,
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
-    #[arg(long, value_name = "DIR", default_value = "data/mnist")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA, long_help = DATA_HELP)]
     data: PathBuf,
     /// The folder to write into [default: runs/<recipe>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Passes over the training images
+    /// Passes over the training images [default: the recipe's, as for all that follow]
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
     /// Images per step
@@ -49,16 +49,17 @@ pub struct Arguments {
     /// Dimensions of the latent space
     #[arg(long, value_name = "N")]
     latent: Option<usize>,
-    /// Widths of the encoder's hidden layers; the decoder mirrors them
+    /// Widths of the encoder's hidden layers; the decoder mirrors them. None: --set hidden=[]
     #[arg(long, value_name = "N[,N..]", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
     /// Seed of all randomness
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Override any field of the recipe, such as activation=tanh; may be repeated
+    /// Override any field of the recipe, such as activation=tanh; may be repeated. The
+    /// recipe.toml of a run lists all fields
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Go on from the checkpoint in the output folder
+    /// Go on from the checkpoint in the output folder, to more --epochs if they are given
     #[arg(long)]
     resume: bool,
     /// Replace an unfinished run in the output folder
@@ -74,6 +75,8 @@ Examples:
   elbo train --data ~/fashion-mnist --out runs/fashion
   elbo train --out runs/mine --epochs 40 --resume";
 
+const DEFAULT_DATA: &str = "data/mnist";
+
 /// Everything that a finished run draws.
 const RECONSTRUCTIONS: &str = "reconstructions.png";
 const SAMPLES: &str = "samples.png";
@@ -85,26 +88,55 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let (recipe, out, checkpoint) = plan(&arguments)?;
     let train = data::load(&arguments.data, Part::Train)?.images;
     let test = data::load(&arguments.data, Part::Test)?;
+    let image = recipe.image.or(checkpoint.as_ref().and_then(|c| c.recipe.image));
+    check_sizes(&arguments.data, image, &train, &test.images)?;
     let mut run = match checkpoint {
         Some(checkpoint) => Run::resume(recipe, checkpoint, &out, &train, &test.images)?,
         None => {
-            make_room(&out, arguments.overwrite)?;
-            Run::start(recipe, &out, &train, &test.images)?
+            refuse_unfinished(&out, arguments.overwrite)?;
+            let run = Run::start(recipe, &out, &train, &test.images)?;
+            remove_finished(&out)?;
+            run
         }
     };
     announce(&run, &out, arguments.resume);
 
     let stop = stop_on_ctrl_c()?;
     let mut progress = TrainingProgress::new(stop, run.recipe().epochs, run.recipe().latent);
-    if run.train(&mut progress)? == Outcome::Stopped {
-        let (mine, recipe) = (out.display(), run.recipe());
+    let failed = || format!("the run in {} failed", out.display());
+    if run.train(&mut progress).with_context(failed)? == Outcome::Stopped {
+        let (data, default) = (&arguments.data, Path::new(DEFAULT_DATA));
+        let data = (data != default).then(|| format!(" --data {}", data.display()));
         bail!(
-            "stopped in epoch {} of {}; `elbo train --out {mine} --resume` goes on from there",
+            "stopped in epoch {} of {}; `elbo train{} --out {} --resume` goes on from there",
             run.trainer().position.epoch + 1,
-            recipe.epochs
+            run.recipe().epochs,
+            data.unwrap_or_default(),
+            out.display()
         );
     }
     draw(&run, &out, &test)
+}
+
+/// All images must be of one size: the recipe's, where it has one.
+fn check_sizes(
+    data: &Path,
+    recipe: Option<[usize; 2]>,
+    train: &Images,
+    test: &Images,
+) -> Result<()> {
+    let [train, test] = [train, test].map(|images| [images.height(), images.width()]);
+    let (whose, expected) = recipe.map_or(("the test images", test), |size| ("the recipe's", size));
+    for (part, found) in [("training", train), ("test", test)] {
+        if found != expected {
+            let ([h, w], [height, width]) = (found, expected);
+            bail!(
+                "{}: the {part} images are {h} x {w}, but {whose} are {height} x {width}",
+                data.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The recipe with all overrides, the folder, and the checkpoint where a run goes on.
@@ -122,8 +154,8 @@ fn plan(arguments: &Arguments) -> Result<(Recipe, PathBuf, Option<Checkpoint<f32
     let default = || folder(named.as_ref().unwrap_or(&Recipe::default()));
     let out = arguments.out.clone().unwrap_or_else(default);
     let path = out.join(files::CHECKPOINT);
-    let checkpoint = Checkpoint::load(&path)
-        .with_context(|| format!("there is nothing to resume in {}", out.display()))?;
+    let checkpoint =
+        Checkpoint::load(&path).with_context(|| format!("cannot resume in {}", out.display()))?;
     let base = named.unwrap_or_else(|| checkpoint.recipe.clone());
     Ok((overridden(base, arguments)?, out, Some(checkpoint)))
 }
@@ -153,9 +185,8 @@ fn overridden(mut recipe: Recipe, arguments: &Arguments) -> Result<Recipe, Usage
     Ok(recipe)
 }
 
-/// Refuses to write over an unfinished run, and removes what a finished one left, so that no
-/// folder ever holds files of two runs.
-fn make_room(out: &Path, overwrite: bool) -> Result<()> {
+/// Refuses to write over an unfinished run.
+fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
     let checkpoint = Checkpoint::<f32>::load(&out.join(files::CHECKPOINT));
     if let Ok(Checkpoint { recipe, position, .. }) = checkpoint
         && position.epoch < recipe.epochs
@@ -169,7 +200,13 @@ fn make_room(out: &Path, overwrite: bool) -> Result<()> {
             recipe.epochs
         );
     }
-    let written = [files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
+    Ok(())
+}
+
+/// Removes what an earlier run left, its recipe aside, which the new one has replaced: no folder
+/// holds files of two runs.
+fn remove_finished(out: &Path) -> Result<()> {
+    let written = [files::MODEL, files::CHECKPOINT, files::METRICS];
     let drawn = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, LATENT, CURVES];
     for path in written.iter().chain(&drawn).map(|name| out.join(name)).filter(|p| p.is_file()) {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -181,7 +218,7 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
     let recipe = run.recipe();
     let hidden: String = recipe.hidden.iter().map(|w| format!("{w}-")).collect();
     let pixels = recipe.pixels().unwrap_or_default();
-    eprintln!(
+    say(format_args!(
         "{}: {pixels}-{hidden}{} on {} images, {} threads, {} kernels, into {}",
         recipe.name,
         recipe.latent,
@@ -189,10 +226,10 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
         rayon::current_num_threads(),
         elbo_kernels::Isa::active(),
         out.display()
-    );
+    ));
     if resumed {
-        let position = run.trainer().position;
-        eprintln!("resumed after {} epochs and {} batches", position.epoch, position.batch);
+        let Position { epoch, batch, .. } = run.trainer().position;
+        say(format_args!("resumed after {epoch} epochs and {batch} batches"));
     }
 }
 

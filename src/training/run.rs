@@ -106,6 +106,18 @@ pub enum RunError {
         /// Images now.
         now: usize,
     },
+    /// A run cannot go back.
+    #[error(
+        "{} is in epoch {reached}, which is beyond the {epochs} epochs asked for", path.display()
+    )]
+    Beyond {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The epoch that it is in, or has completed last.
+        reached: u64,
+        /// The epochs that the run is to have.
+        epochs: u64,
+    },
     /// Numbers ran away.
     #[error(transparent)]
     NonFinite(#[from] NonFinite),
@@ -152,7 +164,8 @@ impl<'a, T: Real> Run<'a, T> {
     ///
     /// # Errors
     ///
-    /// If recipe or data are others, or the folder cannot be written.
+    /// If recipe or data are others, the checkpoint is beyond the recipe's epochs, or the folder
+    /// cannot be written.
     pub fn resume(
         mut recipe: Recipe,
         checkpoint: Checkpoint<T>,
@@ -173,6 +186,11 @@ impl<'a, T: Real> Run<'a, T> {
             return Err(RunError::OtherData { path: path(), then, now });
         }
         let Checkpoint { model, adam, position, .. } = checkpoint;
+        let epochs = recipe.epochs;
+        let reached = position.epoch.saturating_add(u64::from(position.batch > 0));
+        if reached > epochs {
+            return Err(RunError::Beyond { path: path(), reached, epochs });
+        }
         let mut trainer =
             Trainer::new(model, Elbo, train, recipe.batch_size, recipe.learning_rate, recipe.seed);
         (trainer.adam, trainer.position) = (adam, position);
