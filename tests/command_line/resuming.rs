@@ -1,0 +1,122 @@
+//! A run that stops and goes on is the run that never stopped.
+
+use super::*;
+
+/// Three epochs and three more are six, also where the last batch of an epoch is a smaller one.
+#[test]
+fn three_epochs_and_three_more_are_six_byte_for_byte() {
+    let place = Place::new();
+    for batch_size in [7, 16, 20] {
+        let batch = format!("--batch-size {batch_size}");
+        place.train(&format!("{batch} --epochs 6 --out whole")).succeeds();
+        place.train(&format!("{batch} --epochs 3 --out cut")).succeeds();
+        let stderr = place.elbo("train --out cut --resume --epochs 6").succeeds().stderr;
+        assert!(stderr.contains("resumed after 3 epochs"), "{stderr}");
+        assert_eq!(place.names("whole"), place.names("cut"));
+        for name in ["model.safetensors", "checkpoint.safetensors", "recipe.toml", "samples.png"] {
+            let [whole, cut] = ["whole", "cut"].map(|run| place.read(&format!("{run}/{name}")));
+            assert!(whole == cut, "{name} with {batch}");
+        }
+        let [whole, cut] = ["whole", "cut"].map(|run| figures(&place, run));
+        assert_eq!(cut.len(), 6);
+        assert_eq!(whole, cut);
+    }
+}
+
+/// The rows of the metrics without the two columns of the clock.
+fn figures(place: &Place, run: &str) -> Vec<Vec<String>> {
+    let text = place.text(&format!("{run}/metrics.csv"));
+    text.lines().skip(1).map(|row| row.split(',').take(10).map(String::from).collect()).collect()
+}
+
+#[test]
+fn the_same_recipe_may_be_named_again_to_resume() {
+    let place = Place::trained();
+    place.train("--out run --resume --epochs 3").succeeds();
+    assert_eq!(figures(&place, "run").len(), 3);
+}
+
+#[test]
+fn to_resume_a_finished_run_draws_its_pictures_again() {
+    let place = Place::trained();
+    let before = place.everything();
+    fs::remove_file(place.path("run/samples.png")).unwrap();
+    place.elbo("train --out run --resume").succeeds();
+    assert!(place.everything() == before);
+}
+
+#[test]
+fn an_unfinished_run_is_neither_replaced_nor_forgotten() {
+    let place = Place::trained();
+    place.patch("run/checkpoint.safetensors", r#"\"epochs\":2"#, r#"\"epochs\":3"#);
+    let arguments = "train --recipe small.toml --out run";
+    place.refuses(arguments, 1, &["run", "2 of 3 epochs", "--resume", "--overwrite"]);
+    place.elbo("train --out run --resume").succeeds();
+    assert_eq!(figures(&place, "run").len(), 3);
+
+    place.patch("run/checkpoint.safetensors", r#"\"epochs\":3"#, r#"\"epochs\":4"#);
+    place.train("--out run --overwrite").succeeds();
+    assert_eq!(figures(&place, "run").len(), 2);
+}
+
+#[cfg(unix)]
+mod interrupted {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Child, Stdio},
+    };
+
+    use super::*;
+
+    /// Starts a run without end and waits for its first epoch.
+    fn start(place: &Place, arguments: &str) -> (Child, impl Iterator<Item = String>) {
+        let arguments = format!("train --recipe small.toml --epochs 1000000000 {arguments}");
+        let mut child = place.spawn(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.starts_with("epoch ")), "no epoch was finished");
+        (child, lines)
+    }
+
+    fn interrupt(child: &Child) {
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    }
+
+    /// The stopped run says in which epoch it is and how to go on; sent on to the end of that
+    /// epoch, it must have the model of a run of so many epochs that nobody stopped.
+    #[test]
+    fn a_run_stopped_by_ctrl_c_goes_on_as_if_nothing_had_happened() {
+        let place = Place::without_data();
+        place.write_idx("some/images", TRAIN, TEST, [HEIGHT, WIDTH]);
+        let (mut child, lines) = start(&place, "--data some/images --out cut --batch-size 3");
+        interrupt(&child);
+        let message = lines.last().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{message}");
+        let [said, command, _] = message.split('`').collect::<Vec<_>>()[..] else {
+            panic!("no command in: {message}");
+        };
+        let epoch = said.strip_prefix("error: stopped in epoch ").unwrap();
+        let epoch = epoch.split(' ').next().unwrap();
+        let resume = command.strip_prefix("elbo ").unwrap();
+        let stderr = place.elbo(&format!("{resume} --epochs {epoch}")).succeeds().stderr;
+        assert!(stderr.contains("resumed after"), "{stderr}");
+
+        let whole = format!("--data some/images --out whole --batch-size 3 --epochs {epoch}");
+        place.train(&whole).succeeds();
+        for name in ["model.safetensors", "checkpoint.safetensors"] {
+            let [whole, cut] = ["whole", "cut"].map(|run| place.read(&format!("{run}/{name}")));
+            assert!(whole == cut, "{name} after {epoch} epochs");
+        }
+        assert_eq!(figures(&place, "whole"), figures(&place, "cut"));
+    }
+
+    #[test]
+    fn a_stopped_run_keeps_a_model_that_can_be_used() {
+        let place = Place::new();
+        let (mut child, lines) = start(&place, "--out run");
+        interrupt(&child);
+        lines.for_each(drop);
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        place.elbo("evaluate run/model.safetensors").succeeds();
+    }
+}
