@@ -54,7 +54,13 @@ impl TrainingProgress {
 impl Observer for TrainingProgress {
     fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
         let style = "epoch {msg} {wide_bar} {rate}  {eta} left";
-        let start = || bar(progress.of, style).with_position(progress.images);
+        let start = || {
+            // What an earlier process did of this epoch counts as done, but not towards the rate.
+            let bar = bar(progress.of, style).with_position(progress.images);
+            bar.tick();
+            bar.reset_eta();
+            bar
+        };
         let bar = self.bar.get_or_insert_with(start);
         if progress.images < bar.position() {
             bar.reset();
