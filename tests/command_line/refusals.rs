@@ -37,6 +37,8 @@ fn arguments_out_of_range_are_status_2() {
         ("--latent 0", "latent is 0"),
         ("--batch-size 0", "batch_size is 0"),
         ("--epochs 0", "epochs is 0"),
+        ("--epochs 9223372036854775808", "epochs is 9223372036854775808"),
+        ("--seed 9223372036854775808", "seed is 9223372036854775808"),
         (deep.as_str(), "33 layers"),
         ("--hidden 8,0", "hidden is [8, 0]"),
         ("--hidden 8,", "--hidden"),

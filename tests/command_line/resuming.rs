@@ -37,6 +37,15 @@ fn the_same_recipe_may_be_named_again_to_resume() {
 }
 
 #[test]
+fn the_largest_seed_can_be_read_back_and_resumed() {
+    let place = Place::new();
+    place.train("--out run --epochs 1 --seed 9223372036854775807").succeeds();
+    place.elbo("train --out run --resume --epochs 2").succeeds();
+    place.elbo("train --recipe run/recipe.toml --out again").succeeds();
+    assert_eq!(place.read("run/model.safetensors"), place.read("again/model.safetensors"));
+}
+
+#[test]
 fn to_resume_a_finished_run_draws_its_pictures_again() {
     let place = Place::trained();
     let before = place.everything();
