@@ -59,7 +59,7 @@ pub enum MetricsError {
 pub fn write_metrics(path: &Path, rows: &[Row]) -> Result<(), MetricsError> {
     write_atomically(path, |file| {
         let mut csv = csv::Writer::from_writer(file);
-        rows.iter().try_for_each(|row| csv.serialize(row.rounded()))?;
+        rows.iter().try_for_each(|row| csv.serialize(row))?;
         csv.flush().map_err(csv::Error::from)
     })?;
     Ok(())
@@ -76,8 +76,9 @@ pub fn read_metrics(path: &Path) -> Result<Vec<Row>, MetricsError> {
 }
 
 impl Row {
-    /// Six decimals are more than the noise of any figure here, and read better than seventeen.
-    fn rounded(&self) -> Self {
+    /// Six decimals are more than the noise of any figure here, and read better than seventeen. Rows
+    /// are rounded when they are made, so that a row read back is the row that was written.
+    pub(super) fn rounded(self) -> Self {
         let round = |v: f64| (v * 1e6).round() / 1e6;
         Self {
             train_objective: round(self.train_objective),
@@ -89,7 +90,7 @@ impl Row {
             test_kl: round(self.test_kl),
             seconds: round(self.seconds),
             images_per_second: self.images_per_second.round(),
-            ..self.clone()
+            ..self
         }
     }
 }

@@ -258,7 +258,8 @@ impl<'a, T: Real> Run<'a, T> {
             learning_rate: adam.learning_rate,
             seconds,
             images_per_second: images as f64 / seconds,
-        })
+        }
+        .rounded())
     }
 
     /// The model first: where the checkpoint is, the model is at least as new.
