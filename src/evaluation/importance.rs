@@ -7,7 +7,8 @@ use crate::{
     data::Images,
     distributions::{Likelihood, gaussian},
     layers::Layer,
-    models::{Signals, Vae},
+    models::Vae,
+    objectives::Signals,
     random::{self, Purpose},
     real::Real,
 };

@@ -6,4 +6,4 @@ mod vae;
 
 pub use decoder::{Decoder, DecoderCache};
 pub use encoder::{Encoder, EncoderCache};
-pub use vae::{MlpVae, Signals, Vae, Workspace};
+pub use vae::{MlpVae, Vae, Workspace};

@@ -1,13 +1,13 @@
 //! The variational autoencoder.
 
-use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
+use ndarray::{ArrayViewD, ArrayViewMutD};
 use rand::RngCore;
 
 use super::{Decoder, Encoder, EncoderCache};
 use crate::{
     distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
     layers::{Activation, Init, Layer, Mlp},
-    objectives::{Figures, Objective},
+    objectives::{Figures, Objective, Signals},
     parameters::{Parameters, prefixed},
     real::Real,
 };
@@ -31,38 +31,6 @@ pub struct Vae<T, E, D, L = Bernoulli> {
 
 /// A VAE whose two networks are multi-layer perceptrons.
 pub type MlpVae<T> = Vae<T, Mlp<T>, Decoder<T, Mlp<T>>, Bernoulli>;
-
-/// Every signal of one batch, in the order of the walk: images, posterior, sample, logits, terms
-/// of the objective, and the gradients on the way back.
-#[derive(Clone, Debug)]
-pub struct Signals<T> {
-    /// The images, (batch, pixels). The caller fills it.
-    pub x: Array2<T>,
-    /// Standard normal noise, (batch, latent). The caller fills it.
-    pub eps: Array2<T>,
-    /// μ of q(z|x), (batch, latent).
-    pub mu: Array2<T>,
-    /// log σ² of q(z|x), (batch, latent).
-    pub log_var: Array2<T>,
-    /// σ of q(z|x), (batch, latent).
-    pub sigma: Array2<T>,
-    /// The latent sample, (batch, latent).
-    pub z: Array2<T>,
-    /// The decoder's output, (batch, pixels).
-    pub logits: Array2<T>,
-    /// log p(x|z) of each image, (batch).
-    pub log_prob: Array1<T>,
-    /// KL(q(z|x) ‖ p(z)) of each image and dimension, (batch, latent).
-    pub kl: Array2<T>,
-    /// ∂L/∂logits, (batch, pixels).
-    pub d_logits: Array2<T>,
-    /// ∂L/∂z, (batch, latent).
-    pub d_z: Array2<T>,
-    /// ∂L/∂μ, (batch, latent).
-    pub d_mu: Array2<T>,
-    /// ∂L/∂log σ², (batch, latent).
-    pub d_log_var: Array2<T>,
-}
 
 /// All that a step needs besides parameters and gradient, allocated once for a batch size.
 pub struct Workspace<T: Real, E: Layer<T>, D: Layer<T>> {
@@ -104,24 +72,9 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
 
     /// The workspace for batches of exactly `batch` images.
     pub fn workspace(&self, batch: usize) -> Workspace<T, E, D> {
-        let pixels = || Array2::from_elem((batch, self.pixels()), T::ZERO);
-        let latent = || Array2::from_elem((batch, self.latent()), T::ZERO);
+        let signals = Signals::new(batch, self.pixels(), self.latent(), self.decoder.outputs());
         Workspace {
-            signals: Signals {
-                x: pixels(),
-                eps: latent(),
-                mu: latent(),
-                log_var: latent(),
-                sigma: latent(),
-                z: latent(),
-                logits: Array2::from_elem((batch, self.decoder.outputs()), T::ZERO),
-                log_prob: Array1::from_elem(batch, T::ZERO),
-                kl: latent(),
-                d_logits: Array2::from_elem((batch, self.decoder.outputs()), T::ZERO),
-                d_z: latent(),
-                d_mu: latent(),
-                d_log_var: latent(),
-            },
+            signals,
             encoder: self.encoder.cache(batch),
             decoder: self.decoder.cache(batch),
         }
@@ -178,25 +131,6 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
         );
         self.encoder.backward(&s.x, &s.d_mu, &s.d_log_var, caches.1, &mut d.encoder);
         figures
-    }
-}
-
-impl<T: Real> Signals<T> {
-    /// The name of the first signal of the forward pass that holds a NaN or an infinity.
-    pub fn first_non_finite(&self) -> Option<&'static str> {
-        let named = [
-            ("x", &self.x),
-            ("mu", &self.mu),
-            ("log_var", &self.log_var),
-            ("z", &self.z),
-            ("logits", &self.logits),
-            ("kl", &self.kl),
-        ];
-        let finite = |values: &[T]| elbo_kernels::passes::all_finite(values);
-        let signal = named.into_iter().find(|(_, a)| !finite(crate::real::flat(a)));
-        let log_prob =
-            || (!self.log_prob.iter().all(|v| v.to_f64().is_finite())).then_some("log_prob");
-        signal.map(|(name, _)| name).or_else(log_prob)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The evidence lower bound.
 
-use super::{Figures, Objective};
+use super::{Figures, Objective, Signals};
 use crate::{
     distributions::{Likelihood, gaussian},
-    models::Signals,
     real::Real,
 };
 

@@ -1,10 +1,12 @@
 //! What is maximised, and its gradient with respect to what the networks put out.
 
 mod elbo;
+mod signals;
 
 pub use elbo::Elbo;
+pub use signals::Signals;
 
-use crate::{distributions::Likelihood, models::Signals, real::Real};
+use crate::{distributions::Likelihood, real::Real};
 
 /// The figures of one batch or of many, in nats per image: sums over dimensions, means over images.
 ///
