@@ -122,7 +122,7 @@ fn a_run_in_pieces_equals_a_run_in_one<T: Real>() {
         // The position after the last batch is one, too: the call that finds it ends the epoch.
         finished.extend(pieces.epoch(|_| ControlFlow::Break(())).unwrap());
         let MlpTrainer { model, adam, position, .. } = &pieces;
-        Checkpoint::save(&path, &recipe(), images.len(), model, adam, *position).unwrap();
+        Checkpoint::save(&path, &recipe(), images.fingerprint(), model, adam, *position).unwrap();
         let Checkpoint { model, adam, position, .. } = Checkpoint::load(&path).unwrap();
         pieces = trainer(&images, model);
         (pieces.adam, pieces.position) = (adam, position);

@@ -62,7 +62,7 @@ pub struct Arguments {
     /// Go on from the checkpoint in the output folder, to more --epochs if they are given
     #[arg(long)]
     resume: bool,
-    /// Replace an unfinished run in the output folder
+    /// Replace an unfinished or unreadable run in the output folder
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
 }
@@ -77,13 +77,6 @@ Examples:
 
 const DEFAULT_DATA: &str = "data/mnist";
 
-/// Everything that a finished run draws.
-const RECONSTRUCTIONS: &str = "reconstructions.png";
-const SAMPLES: &str = "samples.png";
-const MANIFOLD: &str = "manifold.png";
-const LATENT: &str = "latent.svg";
-const CURVES: &str = "curves.svg";
-
 pub fn run(arguments: Arguments) -> Result<()> {
     let (recipe, out, checkpoint) = plan(&arguments)?;
     let train = data::load(&arguments.data, Part::Train)?.images;
@@ -94,9 +87,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(checkpoint) => Run::resume(recipe, checkpoint, &out, &train, &test.images)?,
         None => {
             refuse_unfinished(&out, arguments.overwrite)?;
-            let run = Run::start(recipe, &out, &train, &test.images)?;
-            remove_finished(&out)?;
-            run
+            Run::start(recipe, &out, &train, &test.images)?
         }
     };
     announce(&run, &out, arguments.resume);
@@ -185,13 +176,15 @@ fn overridden(mut recipe: Recipe, arguments: &Arguments) -> Result<Recipe, Usage
     Ok(recipe)
 }
 
-/// Refuses to write over an unfinished run.
+/// Refuses to write over an unfinished run, or over one of which nothing can be said.
 fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
-    let checkpoint = Checkpoint::<f32>::load(&out.join(files::CHECKPOINT));
-    if let Ok(Checkpoint { recipe, position, .. }) = checkpoint
-        && position.epoch < recipe.epochs
-        && !overwrite
-    {
+    let path = out.join(files::CHECKPOINT);
+    if overwrite || !path.is_file() {
+        return Ok(());
+    }
+    let Checkpoint { recipe, position, .. } = Checkpoint::<f32>::load(&path)
+        .context("replace it with --overwrite, or choose another --out")?;
+    if position.epoch < recipe.epochs {
         bail!(
             "{} holds a run that stopped after {} of {} epochs: go on with --resume, replace it \
              with --overwrite, or choose another --out",
@@ -199,17 +192,6 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
             position.epoch,
             recipe.epochs
         );
-    }
-    Ok(())
-}
-
-/// Removes what an earlier run left, its recipe aside, which the new one has replaced: no folder
-/// holds files of two runs.
-fn remove_finished(out: &Path) -> Result<()> {
-    let written = [files::MODEL, files::CHECKPOINT, files::METRICS];
-    let drawn = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, LATENT, CURVES];
-    for path in written.iter().chain(&drawn).map(|name| out.join(name)).filter(|p| p.is_file()) {
-        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
 }
@@ -252,16 +234,16 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
     let size @ [height, width] = [images.height(), images.width()];
     let mut written = vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
 
-    pictures::reconstructions(&out.join(RECONSTRUCTIONS), vae, images, 30)?;
+    pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, images, 30)?;
     let samples = vae.sample(100, recipe.seed);
-    save_grid(&out.join(SAMPLES), samples.view(), height, width, 10)?;
-    pictures::latent(&out.join(LATENT), vae, test)?;
-    pictures::curves(&out.join(CURVES), run.rows())?;
-    written.extend([RECONSTRUCTIONS, SAMPLES, LATENT, CURVES]);
+    save_grid(&out.join(files::SAMPLES), samples.view(), height, width, 10)?;
+    pictures::latent(&out.join(files::LATENT), vae, test)?;
+    pictures::curves(&out.join(files::CURVES), run.rows())?;
+    written.extend([files::RECONSTRUCTIONS, files::SAMPLES, files::LATENT, files::CURVES]);
     if recipe.latent == 2 {
         let points = recipe.manifold.points(10);
-        pictures::manifold(&out.join(MANIFOLD), vae, points.view(), size)?;
-        written.push(MANIFOLD);
+        pictures::manifold(&out.join(files::MANIFOLD), vae, points.view(), size)?;
+        written.push(files::MANIFOLD);
     }
     written.iter().for_each(|name| report_file(&out.join(name)));
     Ok(())

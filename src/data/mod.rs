@@ -42,7 +42,7 @@ use std::fmt;
 
 pub use error::{DataError, InvalidImages};
 pub use folder::load;
-pub use images::{Dataset, Images, Pixels};
+pub use images::{Dataset, Fingerprint, Images, Pixels};
 
 /// The part of a data set that a model learns from, or the part that it is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

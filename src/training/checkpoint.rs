@@ -8,7 +8,7 @@ use super::{
     model_file::{self, ModelFileError},
     trainer::Position,
 };
-use crate::{models::MlpVae, optim::Adam, real::Real, recipe::Recipe};
+use crate::{data::Fingerprint, models::MlpVae, optim::Adam, real::Real, recipe::Recipe};
 
 /// The metadata key; its value is the [`State`] as JSON.
 const STATE: &str = "checkpoint";
@@ -27,15 +27,16 @@ pub struct Checkpoint<T> {
     pub adam: Adam<MlpVae<T>>,
     /// The epoch, and the batch within it.
     pub position: Position,
-    /// The number of training images, by which other data is told.
-    pub images: usize,
+    /// The training images' fingerprint, by which other data is told.
+    pub data: Fingerprint,
 }
 
 /// What a checkpoint holds beside tensors.
 #[derive(Serialize, Deserialize)]
 struct State {
     recipe: Recipe,
-    images: usize,
+    #[serde(flatten)]
+    data: Fingerprint,
     step: u64,
     position: Position,
 }
@@ -43,13 +44,14 @@ struct State {
 impl State {
     /// Whether the counts are those of some place in a run of the recipe, which must be valid.
     fn is_consistent(&self) -> bool {
-        let Self { recipe, images, step, position } = self;
-        let batch_size = recipe.batch_size.min(*images);
+        let Self { recipe, data, step, position } = self;
+        let images = data.images;
+        let batch_size = recipe.batch_size.min(images);
         if batch_size == 0 {
             return false;
         }
         let batches = images.div_ceil(batch_size);
-        let done = position.batch.saturating_mul(batch_size).min(*images) as u64;
+        let done = position.batch.saturating_mul(batch_size).min(images) as u64;
         let steps = position.epoch.checked_mul(batches as u64);
         position.batch <= batches
             && position.totals.images() == done
@@ -76,13 +78,13 @@ impl<T: Real> Checkpoint<T> {
             let message = "its counts of images, batches and steps contradict each other".into();
             return Err(CheckpointError::Foreign { path: path.into(), key: STATE, message });
         }
-        let State { recipe, images, step, position } = state;
+        let State { recipe, data, step, position } = state;
         let mut adam = Adam::new(&model, recipe.learning_rate);
         adam.step = step;
         model_file::fill(path, &tensors, "", &mut model)?;
         model_file::fill(path, &tensors, FIRST_MOMENT, &mut adam.m)?;
         model_file::fill(path, &tensors, SECOND_MOMENT, &mut adam.v)?;
-        Ok(Self { recipe, model, adam, position, images })
+        Ok(Self { recipe, model, adam, position, data })
     }
 
     /// Writes a checkpoint of a run where it stands.
@@ -93,12 +95,12 @@ impl<T: Real> Checkpoint<T> {
     pub fn save(
         path: &Path,
         recipe: &Recipe,
-        images: usize,
+        data: Fingerprint,
         model: &MlpVae<T>,
         adam: &Adam<MlpVae<T>>,
         position: Position,
     ) -> Result<(), CheckpointError> {
-        let state = State { recipe: recipe.clone(), images, step: adam.step, position };
+        let state = State { recipe: recipe.clone(), data, step: adam.step, position };
         let json = serde_json::to_string(&state).expect("a state is plain data");
         let mut tensors = model_file::named_bytes("", model);
         tensors.extend(model_file::named_bytes(FIRST_MOMENT, &adam.m));

@@ -1,17 +1,18 @@
 //! A whole run: epochs, evaluation, and the files that it keeps.
 
 use std::{
+    io::ErrorKind,
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use super::{
-    Checkpoint, CheckpointError, MetricsError, ModelFileError, NonFinite, Progress, Row, Trainer,
-    read_metrics, save_model, write_metrics,
+    Checkpoint, MetricsError, ModelFileError, NonFinite, Progress, Row, Trainer, read_metrics,
+    save_model, write_metrics,
 };
 use crate::{
-    data::Images,
+    data::{Fingerprint, Images},
     distributions::bernoulli::Bernoulli,
     evaluation::Evaluator,
     files::{FileError, write_atomically},
@@ -32,6 +33,18 @@ pub mod files {
     pub const METRICS: &str = "metrics.csv";
     /// The complete recipe.
     pub const RECIPE: &str = "recipe.toml";
+    /// Test images above their reconstructions.
+    pub const RECONSTRUCTIONS: &str = "reconstructions.png";
+    /// Decoded draws from the prior.
+    pub const SAMPLES: &str = "samples.png";
+    /// The decoded latent plane.
+    pub const MANIFOLD: &str = "manifold.png";
+    /// The latent means of the test set.
+    pub const LATENT: &str = "latent.svg";
+    /// The figures against the epoch.
+    pub const CURVES: &str = "curves.svg";
+    /// What is drawn once a run is complete.
+    pub const PICTURES: [&str; 5] = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, LATENT, CURVES];
 }
 
 /// A run in progress, in its folder.
@@ -41,6 +54,9 @@ pub struct Run<'a, T: Real> {
     trainer: Trainer<'a, T, Mlp<T>, Decoder<T, Mlp<T>>, Bernoulli, Elbo>,
     evaluator: Evaluator<'a, T, Mlp<T>, Decoder<T, Mlp<T>>>,
     rows: Vec<Row>,
+    data: Fingerprint,
+    /// Whether the folder may still hold files of an earlier run.
+    replaces: bool,
 }
 
 /// Who watches a run.
@@ -66,8 +82,8 @@ pub enum RunError {
     /// The recipe makes no sense.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The folder cannot be made.
-    #[error("cannot create the folder {}: {cause}", path.display())]
+    /// The folder cannot be made, or is not writable.
+    #[error("cannot create the folder {} or a file in it: {cause}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -97,14 +113,17 @@ pub enum RunError {
         differences: Vec<String>,
     },
     /// A run cannot go on with other data.
-    #[error("{} is of a run on {then} training images, but the data has {now}", path.display())]
+    #[error(
+        "{} is of a run on {} training images, but these {} are others: give the same --data",
+        path.display(), then.images, now.images
+    )]
     OtherData {
         /// The checkpoint.
         path: PathBuf,
-        /// Images then.
-        then: usize,
-        /// Images now.
-        now: usize,
+        /// The images then.
+        then: Fingerprint,
+        /// The images now.
+        now: Fingerprint,
     },
     /// A run cannot go back.
     #[error(
@@ -133,7 +152,8 @@ pub enum RunError {
 }
 
 impl<'a, T: Real> Run<'a, T> {
-    /// A fresh run. The folder is made, and `recipe.toml` written into it.
+    /// A fresh run. The folder is made; what an earlier run left there stays until the new one
+    /// first has something to keep.
     ///
     /// # Errors
     ///
@@ -155,7 +175,9 @@ impl<'a, T: Real> Run<'a, T> {
             recipe.seed,
         );
         let evaluator = Evaluator::new(&trainer.model, test);
-        let run = Self { recipe, out: out.into(), trainer, evaluator, rows: vec![] };
+        let data = train.fingerprint();
+        let (out, rows) = (out.into(), vec![]);
+        let run = Self { recipe, out, trainer, evaluator, rows, data, replaces: true };
         run.prepare_folder()?;
         Ok(run)
     }
@@ -181,8 +203,8 @@ impl<'a, T: Real> Run<'a, T> {
         if !differences.is_empty() {
             return Err(RunError::OtherRecipe { path: path(), differences });
         }
-        if checkpoint.images != train.len() {
-            let (then, now) = (checkpoint.images, train.len());
+        let (then, now) = (checkpoint.data, train.fingerprint());
+        if then != now {
             return Err(RunError::OtherData { path: path(), then, now });
         }
         let Checkpoint { model, adam, position, .. } = checkpoint;
@@ -198,7 +220,8 @@ impl<'a, T: Real> Run<'a, T> {
         let metrics = out.join(files::METRICS);
         let mut rows = if metrics.exists() { read_metrics(&metrics)? } else { vec![] };
         rows.retain(|row| row.epoch <= position.epoch);
-        let run = Self { recipe, out: out.into(), trainer, evaluator, rows };
+        let (out, data) = (out.into(), now);
+        let run = Self { recipe, out, trainer, evaluator, rows, data, replaces: false };
         run.prepare_folder()?;
         Ok(run)
     }
@@ -206,8 +229,9 @@ impl<'a, T: Real> Run<'a, T> {
     fn prepare_folder(&self) -> Result<(), RunError> {
         std::fs::create_dir_all(&self.out)
             .map_err(|cause| RunError::Folder { path: self.out.clone(), cause })?;
-        let recipe = self.recipe.to_toml();
-        write_atomically(&self.out.join(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
+        // A folder that cannot be written into is to be known before an epoch is spent.
+        tempfile::tempfile_in(&self.out)
+            .map_err(|cause| RunError::Folder { path: self.out.clone(), cause })?;
         Ok(())
     }
 
@@ -231,7 +255,6 @@ impl<'a, T: Real> Run<'a, T> {
             };
             let row = self.evaluate(train, started.elapsed().as_secs_f64(), images)?;
             self.rows.push(row);
-            write_metrics(&self.out.join(files::METRICS), &self.rows)?;
             self.save()?;
             observer.epoch(&self.rows[self.rows.len() - 1]);
         }
@@ -262,12 +285,34 @@ impl<'a, T: Real> Run<'a, T> {
         .rounded())
     }
 
-    /// The model first: where the checkpoint is, the model is at least as new.
-    fn save(&self) -> Result<(), CheckpointError> {
+    /// Writes all files of the run, the checkpoint last: where it is, the others are as new.
+    fn save(&mut self) -> Result<(), RunError> {
+        if std::mem::take(&mut self.replaces) {
+            self.remove_earlier()?;
+        }
+        let path = |name| self.out.join(name);
         let Trainer { model, adam, position, .. } = &self.trainer;
-        save_model(&self.out.join(files::MODEL), model, &self.recipe)?;
-        let path = self.out.join(files::CHECKPOINT);
-        Checkpoint::save(&path, &self.recipe, self.trainer.images(), model, adam, *position)
+        let recipe = self.recipe.to_toml();
+        write_atomically(&path(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
+        write_metrics(&path(files::METRICS), &self.rows)?;
+        save_model(&path(files::MODEL), model, &self.recipe)?;
+        let checkpoint = path(files::CHECKPOINT);
+        Checkpoint::save(&checkpoint, &self.recipe, self.data, model, adam, *position)?;
+        Ok(())
+    }
+
+    /// No folder holds files of two runs.
+    fn remove_earlier(&self) -> Result<(), RunError> {
+        let written = [files::CHECKPOINT, files::MODEL, files::METRICS, files::RECIPE];
+        for path in written.iter().chain(&files::PICTURES).map(|name| self.out.join(name)) {
+            match std::fs::remove_file(&path) {
+                Err(cause) if cause.kind() != ErrorKind::NotFound => {
+                    return Err(FileError { path, cause: cause.into() }.into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The recipe as run.

@@ -238,7 +238,16 @@ fn a_loss_that_is_not_finite_stops_the_run_and_names_tensor_and_step() {
     let done = place.elbo(&format!("{RUN} --set learning_rate=1e30"));
     let done = done.fails(1, &["run", "no longer finite at step 2", "`", "learning_rate"]);
     assert!(!done.stderr.contains("epoch 1/2"), "{}", done.stderr);
-    assert_eq!(place.names("run"), ["recipe.toml"]);
+    assert!(place.names("run").is_empty());
+}
+
+#[test]
+fn a_run_that_fails_before_its_first_checkpoint_leaves_the_finished_one_in_its_folder() {
+    let place = Place::trained();
+    let before = place.everything();
+    let done = place.elbo(&format!("{RUN} --set learning_rate=1e30"));
+    done.fails(1, &["no longer finite at step 2"]);
+    assert!(place.everything() == before);
 }
 
 /// A run of two good epochs, whose checkpoint is given a weight that no later step survives.

@@ -102,6 +102,11 @@ fn a_model_with_a_nan_is_refused_with_its_place() {
 #[test]
 fn images_of_another_size_than_the_model_are_refused() {
     let place = Place::trained();
+    place.write_idx("other", TRAIN, TEST, [HEIGHT, WIDTH]);
+    let images = idx(&[TRAIN, HEIGHT, WIDTH], &vec![7; TRAIN * HEIGHT * WIDTH]);
+    place.write("other/train-images-idx3-ubyte", images);
+    let parts = [CHECKPOINT, "40 training images", "others", "--data"];
+    place.refuses("train --out run --resume --data other", 1, &parts);
     place.write_idx("turned", TRAIN, TEST, [WIDTH, HEIGHT]);
     for command in COMMANDS.into_iter().filter(|c| {
         ["evaluate", "reconstruct", "encode", "interpolate"].iter().any(|name| c.starts_with(name))
@@ -139,6 +144,11 @@ fn to_resume_with_other_data_is_refused() {
     place.write_idx("fewer", TRAIN - 1, TEST, [HEIGHT, WIDTH]);
     let parts = [CHECKPOINT, "40 training images", "39"];
     place.refuses("train --out run --resume --data fewer", 1, &parts);
+    place.write_idx("other", TRAIN, TEST, [HEIGHT, WIDTH]);
+    let images = idx(&[TRAIN, HEIGHT, WIDTH], &vec![7; TRAIN * HEIGHT * WIDTH]);
+    place.write("other/train-images-idx3-ubyte", images);
+    let parts = [CHECKPOINT, "40 training images", "others", "--data"];
+    place.refuses("train --out run --resume --data other", 1, &parts);
     place.write_idx("turned", TRAIN, TEST, [WIDTH, HEIGHT]);
     let parts = ["turned", "5 x 6", "6 x 5"];
     place.refuses("train --out run --resume --data turned", 1, &parts);

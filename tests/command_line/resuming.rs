@@ -71,6 +71,17 @@ fn an_unfinished_run_is_neither_replaced_nor_forgotten() {
     assert_eq!(figures(&place, "run").len(), 2);
 }
 
+#[test]
+fn a_run_whose_checkpoint_is_damaged_is_not_replaced_unasked() {
+    let place = Place::trained();
+    let bytes = place.read("run/checkpoint.safetensors");
+    place.write("run/checkpoint.safetensors", &bytes[..bytes.len() - 3]);
+    let parts = ["run/checkpoint.safetensors", "--overwrite", "--out"];
+    place.refuses("train --recipe small.toml --out run", 1, &parts);
+    place.train("--out run --overwrite").succeeds();
+    assert_eq!(place.read("run/checkpoint.safetensors"), bytes);
+}
+
 #[cfg(unix)]
 mod interrupted {
     use std::{
