@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     data::Images,
-    distributions::{Likelihood, normal_quantile::normal_quantile},
+    distributions::{Likelihood, gaussian, normal_quantile::normal_quantile},
     evaluation::EVALUATION_BATCH,
     layers::Layer,
     models::Vae,
@@ -19,7 +19,6 @@ use crate::{
 /// The points of a two-dimensional latent space that a manifold picture decodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Manifold {
     /// Quantiles of the prior, Φ⁻¹((i + ½)/n): every picture stands for the same probability
     /// (Kingma & Welling 2013, appendix A).
@@ -49,13 +48,20 @@ impl Manifold {
     }
 }
 
-/// The posterior of every image of a data set.
+/// The posterior of every image of a data set, (images, latent) each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
     /// μ, (images, latent).
     pub mu: Array2<f32>,
     /// log σ², (images, latent).
     pub log_var: Array2<f32>,
+}
+
+impl Posterior {
+    /// σ = exp(s/2) with s the bounded log σ², as the model itself uses it.
+    pub fn sigma(&self) -> Array2<f32> {
+        self.log_var.mapv(|v| (0.5 * gaussian::bounded(v)).exp())
+    }
 }
 
 impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
@@ -83,8 +89,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
             let mut w = self.workspace(z.nrows());
             w.signals.z = cast(z);
             self.decode(&mut w);
-            self.likelihood.mean(&mut w.signals.logits);
-            assign_cast(w.signals.logits.view(), means);
+            self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
+            assign_cast(w.signals.x.view(), means);
         }
         means
     }

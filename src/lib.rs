@@ -1,5 +1,5 @@
 //! Variational autoencoders on a CPU: every layer, gradient, objective and optimiser written out by
-//! hand, every gradient checked, every kernel tuned.
+//! hand, every gradient checked.
 //!
 //! # The map, in reading order
 //!

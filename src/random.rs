@@ -2,6 +2,10 @@
 //!
 //! Nothing depends on who asked first, so neither threads nor the size of a batch nor a stop and
 //! a resume can change what is drawn: the noise of image 17 in epoch 3 is what it is.
+//!
+//! The integers are the same on every platform. Normal draws come from `rand_distr`'s ziggurat,
+//! whose rare tail cases use the platform's `exp` and `ln` in f64, so between two platforms with
+//! different mathematics libraries a last bit may differ.
 
 use ndarray::Array2;
 use rand::{SeedableRng, seq::SliceRandom};

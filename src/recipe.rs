@@ -189,8 +189,11 @@ impl Recipe {
             return Err(fail(format!("the fields are {}", keys.join(", "))));
         }
         let quoted = || toml::Value::String(value.into());
-        let value = value.parse::<toml::Value>().unwrap_or_else(|_| quoted());
-        table.insert(key.into(), value);
+        let is_text = table.get(key).is_some_and(toml::Value::is_str);
+        let parsed = value.parse::<toml::Value>().ok();
+        // A name may look like a number: `name=2024`.
+        let fits = |parsed: &toml::Value| !is_text || parsed.is_str();
+        table.insert(key.into(), parsed.filter(fits).unwrap_or_else(quoted));
         table.try_into().map_err(|e: toml::de::Error| fail(e.message().to_string()))
     }
 

@@ -84,6 +84,7 @@ fn f32_errors_stay_within_the_stated_bounds_where_networks_live() {
             }
             let expected = truth(name, f64::from(x));
             let error = (f64::from(evaluate(name, x)) - expected).abs() / ulp_f32(expected);
+            assert!(!error.is_nan(), "{name} at {x}");
             worst = worst.max(error);
         }
         println!("{name}: {worst:.3} ulp");

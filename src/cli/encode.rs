@@ -19,7 +19,7 @@ pub struct Arguments {
     model: ModelArgument,
     #[command(flatten)]
     data: DataArguments,
-    /// The file to write; its ending says how
+    /// The file to write, .npy or .csv
     #[arg(long, value_name = "F.npy|F.csv")]
     out: PathBuf,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::common::{ModelArgument, png_path, report_file};
 use crate::generation::Manifold;
@@ -21,7 +21,22 @@ pub struct Arguments {
     n: u32,
     /// The points: quantiles of the prior, or an even grid over [-3, 3]² [default: the recipe's]
     #[arg(long, value_enum)]
-    grid: Option<Manifold>,
+    grid: Option<Grid>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Grid {
+    Quantiles,
+    Square,
+}
+
+impl From<Grid> for Manifold {
+    fn from(grid: Grid) -> Self {
+        match grid {
+            Grid::Quantiles => Manifold::Quantiles,
+            Grid::Square => Manifold::Square,
+        }
+    }
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -32,7 +47,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             "{model}: a manifold needs a latent space of 2 dimensions, and the model has {latent}"
         );
     }
-    let points = arguments.grid.unwrap_or(trained.recipe.manifold).points(arguments.n as usize);
+    let grid = arguments.grid.map_or(trained.recipe.manifold, Manifold::from);
+    let points = grid.points(arguments.n as usize);
     super::pictures::manifold(
         &arguments.out,
         &trained.vae,

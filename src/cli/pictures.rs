@@ -52,7 +52,7 @@ pub fn latent(path: &Path, vae: &MlpVae<f32>, data: &Dataset) -> Result<()> {
     let pairs = |a: &Array2<f64>| a.rows().into_iter().map(|r| (r[0], r[1])).collect::<Vec<_>>();
     let (x_label, y_label, points) = match mu.ncols() {
         1 => {
-            let sigma = posterior.log_var.iter().map(|v| (0.5 * f64::from(*v)).exp());
+            let sigma: Array2<f64> = cast(posterior.sigma().view());
             ("μ".into(), "σ".into(), mu.iter().copied().zip(sigma).collect())
         }
         2 => ("μ₁".into(), "μ₂".into(), pairs(&mu)),

@@ -19,7 +19,7 @@ pub struct Arguments {
     /// The PNG to write
     #[arg(long, value_name = "F.png", value_parser = png_path())]
     out: PathBuf,
-    /// How many images, from the first on
+    /// Number of images, from the first on
     #[arg(short, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     n: u32,
 }

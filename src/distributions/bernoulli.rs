@@ -48,7 +48,9 @@ impl<T: Real> Likelihood<T> for Bernoulli {
         log_prob.mapv_inplace(|loss| -loss);
     }
 
-    fn mean(&self, logits: &mut Array2<T>) {
-        passes::sigmoid(flat_mut(logits));
+    /// E[x|z] = σ(l).
+    fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
+        mean.assign(logits);
+        passes::sigmoid(flat_mut(mean));
     }
 }

@@ -26,6 +26,6 @@ pub trait Likelihood<T: Real>: Clone {
         d_logits: &mut Array2<T>,
     );
 
-    /// Replaces `logits` by E[x|z], what a picture shows.
-    fn mean(&self, logits: &mut Array2<T>);
+    /// Writes E[x|z], what a picture shows, into `mean` (batch, pixels).
+    fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>);
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A latent dimension is active if the variance of its posterior mean over the data is above this
-/// (Burda, Grosse & Salakhutdinov 2015, section 5.1).
+/// (Burda, Grosse & Salakhutdinov 2015).
 pub const ACTIVE_VARIANCE: f64 = 0.01;
 
 /// Figures over a data set, in nats per image.

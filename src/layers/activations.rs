@@ -34,7 +34,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Replaces x by f(x).
+    /// Replaces x by y = f(x); any shape.
     pub fn forward<T: Real>(self, y: &mut Array2<T>) {
         let y = flat_mut(y);
         match self {
@@ -45,7 +45,7 @@ impl Activation {
         }
     }
 
-    /// Replaces ∂L/∂y by ∂L/∂x = ∂L/∂y · f′.
+    /// Replaces ∂L/∂y by ∂L/∂x = ∂L/∂y · f′, given y = f(x) of the same shape.
     pub fn backward<T: Real>(self, y: &Array2<T>, d_y: &mut Array2<T>) {
         let (y, d) = (flat(y), flat_mut(d_y));
         match self {

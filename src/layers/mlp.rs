@@ -70,6 +70,8 @@ impl<T: Real> Layer<T> for Mlp<T> {
         MlpCache { d_h: h.clone(), h }
     }
 
+    /// hᵢ = f(hᵢ₋₁·Wᵢ + bᵢ) from h₀ = x (batch, inputs) to the last, y (batch, outputs). The cache
+    /// keeps the h between.
     fn forward(&self, x: &Array2<T>, y: &mut Array2<T>, cache: &mut MlpCache<T>) {
         let Some((last, inner)) = self.layers.split_last() else {
             return y.assign(x);
@@ -84,6 +86,8 @@ impl<T: Real> Layer<T> for Mlp<T> {
         self.activation.forward(y);
     }
 
+    /// From the last layer to the first: ∂L/∂hᵢ through f, then ∂L/∂Wᵢ, ∂L/∂bᵢ into `d` and
+    /// ∂L/∂hᵢ₋₁ into the cache; ∂L/∂h₀ into `d_x` (batch, inputs), if it is wanted.
     fn backward(
         &self,
         x: &Array2<T>,

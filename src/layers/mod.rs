@@ -28,6 +28,11 @@ use crate::{parameters::Parameters, real::Real};
 ///
 /// A new layer is a type that implements this trait and [`Parameters`]; it can then stand
 /// wherever a model takes a network, and [`gradcheck`](crate::gradcheck) checks it.
+///
+/// # Panics
+///
+/// Here and wherever this crate takes batches as arrays: arrays of other shapes than the stated
+/// ones, or that are not row-major, are errors of the program and panic.
 pub trait Layer<T: Real>: Parameters<T> {
     /// What one batch leaves behind between `forward` and `backward`.
     type Cache;

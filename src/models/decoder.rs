@@ -52,11 +52,15 @@ impl<T: Real, N: Layer<T>> Layer<T> for Decoder<T, N> {
         DecoderCache { d_h: h.clone(), h, hidden: self.hidden.cache(batch) }
     }
 
+    /// h = hidden(z), l = h·W + b, from z (batch, latent) to logits (batch, pixels). The cache keeps
+    /// h.
     fn forward(&self, z: &Array2<T>, logits: &mut Array2<T>, cache: &mut DecoderCache<T, N>) {
         self.hidden.forward(z, &mut cache.h, &mut cache.hidden);
         self.output.forward(&cache.h, logits, &mut ());
     }
 
+    /// ∂L/∂l into ∂L/∂W, ∂L/∂b and ∂L/∂h = ∂L/∂l·Wᵀ, then through the hidden network into `d_z`
+    /// (batch, latent).
     fn backward(
         &self,
         z: &Array2<T>,

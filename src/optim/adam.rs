@@ -52,13 +52,12 @@ impl<M> Adam<M> {
         M: Parameters<T>,
     {
         self.step += 1;
-        let t = i32::try_from(self.step).unwrap_or(i32::MAX);
         let step = AdamStep {
             rest1: T::from_f64(1.0 - self.beta1),
             beta2: T::from_f64(self.beta2),
             rest2: T::from_f64(1.0 - self.beta2),
-            step_size: T::from_f64(self.learning_rate / (1.0 - self.beta1.powi(t))),
-            sqrt_correction2: T::from_f64((1.0 - self.beta2.powi(t)).sqrt()),
+            step_size: T::from_f64(self.learning_rate / (1.0 - power(self.beta1, self.step))),
+            sqrt_correction2: T::from_f64((1.0 - power(self.beta2, self.step)).sqrt()),
             epsilon: T::from_f64(self.epsilon),
         };
         let moments = self.m.tensors_mut().zip(self.v.tensors_mut());
@@ -71,5 +70,33 @@ impl<M> Adam<M> {
                 elements_mut(&mut v),
             );
         }
+    }
+}
+
+/// βᵗ by repeated squaring, in one order of rounding everywhere; `f64::powi` promises none.
+fn power(beta: f64, t: u64) -> f64 {
+    let (mut result, mut square, mut rest) = (1.0, beta, t);
+    while rest > 0 {
+        if rest & 1 == 1 {
+            result *= square;
+        }
+        square *= square;
+        rest >>= 1;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_are_those_of_repeated_multiplication() {
+        let mut expected = 1.0;
+        for t in 0..5000 {
+            assert!((power(0.999, t) / expected - 1.0f64).abs() < 1e-12, "{t}");
+            expected *= 0.999;
+        }
+        assert_eq!(power(0.9, u64::MAX), 0.0);
     }
 }

@@ -174,8 +174,8 @@ fn join(in_parallel: bool, a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     }
 }
 
-/// The ranges that cut `0..len` into as few blocks of at most `max` as possible, of sizes as equal
-/// as multiples of `unit` allow: 784 by 512 is 392 + 392, where 512 + 272 would leave the second
+/// The ranges that cut `0..len` into as few blocks of at most `max` (rounded up to a multiple of
+/// `unit`) as possible, of sizes as equal as such multiples allow: 784 by 512 is 392 + 392, where 512 + 272 would leave the second
 /// block's loops half full.
 #[derive(Clone)]
 struct Blocks {

@@ -10,7 +10,8 @@ use super::micro::MicroTile;
 use super::pack::{ByWidth, Packed, by_width};
 use super::{Blocks, Output, gemm_slabs};
 
-/// Cuts loop 4: KC steps of a micro-panel of B (16 columns of f32: 24 KiB) fit the L1 cache.
+/// Cuts loop 4: KC steps of a micro-panel of B are 24 KiB with AVX2, which fits the L1 cache, and
+/// 48 KiB with AVX-512, which fills it where it has 48 KiB.
 const KC: usize = 384;
 /// Bytes of the block of A that loop 3 cuts, MC × KC: at most half of a 512 KiB L2 cache.
 const A_BLOCK_BYTES: usize = 192 << 10;
