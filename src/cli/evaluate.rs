@@ -13,7 +13,8 @@ use crate::{
 /// Measure a model: the ELBO with its parts, active units, and the log-likelihood
 ///
 /// All figures are in nats per image. The ELBO is estimated with one latent sample per image. With
-/// --importance-samples K the log-likelihood is estimated as well; it takes K times as long.
+/// --importance-samples K the log-likelihood is estimated as well; it takes K times as long. The
+/// latent samples are not those of the training log, so the last digits differ from it.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -15,10 +15,10 @@ pub struct Arguments {
     model: ModelArgument,
     #[command(flatten)]
     data: DataArguments,
-    /// The first image's number, from 0
+    /// The index of the first image in the data, from 0
     #[arg(long, value_name = "I")]
     from: usize,
-    /// The last image's number, from 0
+    /// The index of the last image in the data, from 0
     #[arg(long, value_name = "J")]
     to: usize,
     /// The PNG to write

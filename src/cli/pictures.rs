@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2};
 
 use crate::{
     data::{Dataset, Images},
-    evaluation::pca::Pca,
+    evaluation::pca,
     models::MlpVae,
     pictures::{Panel, Series, save_grid, save_learning_curves, save_pairs, save_scatter},
     real::cast,
@@ -49,19 +49,20 @@ pub fn latent(path: &Path, vae: &MlpVae<f32>, data: &Dataset) -> Result<()> {
     let indices: Vec<usize> = (0..data.images.len()).collect();
     let posterior = vae.posterior(&data.images, &indices);
     let mu: Array2<f64> = cast(posterior.mu.view());
-    let pairs = |a: &Array2<f64>| a.rows().into_iter().map(|r| (r[0], r[1])).collect::<Vec<_>>();
     let (x_label, y_label, points) = match mu.ncols() {
         1 => {
             let sigma: Array2<f64> = cast(posterior.sigma().view());
             ("μ".into(), "σ".into(), mu.iter().copied().zip(sigma).collect())
         }
-        2 => ("μ₁".into(), "μ₂".into(), pairs(&mu)),
+        2 => {
+            let points = mu.rows().into_iter().map(|row| (row[0], row[1])).collect();
+            ("μ₁".into(), "μ₂".into(), points)
+        }
         _ => {
-            let pca = Pca::fit(mu.view(), mu.ncols());
-            let total = pca.variances.sum().max(f64::MIN_POSITIVE);
-            let share = |i: usize| 100.0 * pca.variances[i] / total;
-            let axis = |i: usize| format!("principal component {} ({:.0} %)", i + 1, share(i));
-            (axis(0), axis(1), pairs(&pca.project(mu.view())))
+            let plane = pca::plane(mu.view());
+            let percent = |i: usize| 100.0 * plane.shares[i];
+            let axis = |i: usize| format!("principal component {} ({:.0} %)", i + 1, percent(i));
+            (axis(0), axis(1), plane.points)
         }
     };
     let title = "Latent means of the test set";

@@ -49,14 +49,16 @@ pub struct Arguments {
     /// Dimensions of the latent space
     #[arg(long, value_name = "N")]
     latent: Option<usize>,
-    /// Widths of the encoder's hidden layers; the decoder mirrors them. None: --set hidden=[]
+    /// Widths of the encoder's hidden layers; the decoder mirrors them. For no hidden layer use
+    /// --set hidden=[]
     #[arg(long, value_name = "N[,N..]", value_delimiter = ',')]
     hidden: Option<Vec<usize>>,
     /// Seed of all randomness
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Override any field of the recipe, such as activation=tanh; may be repeated. The
-    /// recipe.toml of a run lists all fields
+    /// Override any field of the recipe; may be repeated. Besides the options above:
+    /// activation=relu|tanh|sigmoid|softplus, init=pytorch|glorot|he, learning_rate=0.001,
+    /// manifold=square|quantiles, name=..
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Go on from the checkpoint in the output folder, to more --epochs if they are given
@@ -93,20 +95,30 @@ pub fn run(arguments: Arguments) -> Result<()> {
     announce(&run, &out, arguments.resume);
 
     let stop = stop_on_ctrl_c()?;
-    let mut progress = TrainingProgress::new(stop, run.recipe().epochs, run.recipe().latent);
+    let mut progress =
+        TrainingProgress::new(stop.clone(), run.recipe().epochs, run.recipe().latent);
     let failed = || format!("the run in {} failed", out.display());
     if run.train(&mut progress).with_context(failed)? == Outcome::Stopped {
         let (data, default) = (&arguments.data, Path::new(DEFAULT_DATA));
-        let data = (data != default).then(|| format!(" --data {}", data.display()));
+        let data = (data != default).then(|| format!(" --data {}", quoted(data)));
         bail!(
             "stopped in epoch {} of {}; `elbo train{} --out {} --resume` goes on from there",
             run.trainer().position.epoch + 1,
             run.recipe().epochs,
             data.unwrap_or_default(),
-            out.display()
+            quoted(&out)
         );
     }
+    // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
+    stop.store(true, Ordering::Relaxed);
     draw(&run, &out, &test)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// All images must be of one size: the recipe's, where it has one.
@@ -193,6 +205,11 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
             recipe.epochs
         );
     }
+    say(format_args!(
+        "the finished run of {} epochs in {} is replaced once this one has a checkpoint",
+        position.epoch,
+        out.display()
+    ));
     Ok(())
 }
 

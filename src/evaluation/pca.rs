@@ -68,6 +68,44 @@ impl Pca {
     }
 }
 
+/// The most variables that [`plane`] looks at.
+pub const MAX_PLANE_VARIABLES: usize = 256;
+
+/// Data in the plane of their first two principal components.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plane {
+    /// A point for each row of the data.
+    pub points: Vec<(f64, f64)>,
+    /// The share of the data's total variance along each axis.
+    pub shares: [f64; 2],
+}
+
+/// Projects `data` (n, d), d ≥ 2, to the plane in which they vary most.
+///
+/// The work grows with the cube of the number of variables, so beyond [`MAX_PLANE_VARIABLES`] only
+/// those that vary most take part; in a latent space they are the active ones.
+///
+/// # Panics
+///
+/// If there are no data, or fewer than two variables.
+pub fn plane(data: ArrayView2<f64>) -> Plane {
+    let variances = data.var_axis(Axis(0), 0.0);
+    let mut order: Vec<usize> = (0..data.ncols()).collect();
+    order.sort_by(|&i, &j| variances[j].total_cmp(&variances[i]));
+    order.truncate(MAX_PLANE_VARIABLES);
+    let data = data.select(Axis(1), &order);
+    let pca = Pca::fit(data.view(), 2);
+    let projected = pca.project(data.view());
+    // `var_axis` divides by n, the components' variances by n - 1.
+    let n = data.nrows() as f64;
+    let total = variances.sum() * n / (n - 1.0).max(1.0);
+    let share = |i: usize| pca.variances[i] / total.max(f64::MIN_POSITIVE);
+    Plane {
+        points: projected.rows().into_iter().map(|row| (row[0], row[1])).collect(),
+        shares: [share(0), share(1)],
+    }
+}
+
 /// C = Xᵀ·X / (n − 1), (d, d), with X the data less their mean; zero for a single row.
 fn covariance(data: ArrayView2<f64>, mean: &Array1<f64>) -> Array2<f64> {
     // One variable a row, so that each entry of C is the dot product of two contiguous rows.
@@ -156,6 +194,24 @@ fn norm<'a>(entries: impl Iterator<Item = &'a f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn beyond_the_limit_the_plane_is_that_of_the_variables_that_vary() {
+        let d = MAX_PLANE_VARIABLES + 40;
+        let wave = |i: usize, j: usize| match j {
+            7 => 5.0 * (i as f64 * 0.7).sin(),
+            290 => 2.0 * (i as f64 * 1.9).cos(),
+            _ => 0.0,
+        };
+        let wide = Array2::from_shape_fn((50, d), |(i, j)| wave(i, j));
+        let narrow = Array2::from_shape_fn((50, 2), |(i, j)| wave(i, [7, 290][j]));
+        let (wide, narrow) = (plane(wide.view()), plane(narrow.view()));
+        for (a, b) in wide.points.iter().zip(&narrow.points) {
+            assert!((a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12, "{a:?} {b:?}");
+        }
+        assert!((wide.shares[0] + wide.shares[1] - 1.0).abs() < 1e-12, "{:?}", wide.shares);
+        assert!(wide.shares[0] > wide.shares[1]);
+    }
     use ndarray::{Array, Dimension, array};
     use proptest::prelude::*;
 

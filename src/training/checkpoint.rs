@@ -5,13 +5,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    model_file::{self, ModelFileError},
+    model_file::{self, ModelFileError, STATE},
     trainer::Position,
 };
 use crate::{data::Fingerprint, models::MlpVae, optim::Adam, real::Real, recipe::Recipe};
 
-/// The metadata key; its value is the [`State`] as JSON.
-const STATE: &str = "checkpoint";
 const FIRST_MOMENT: &str = "adam.m.";
 const SECOND_MOMENT: &str = "adam.v.";
 

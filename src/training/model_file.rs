@@ -6,7 +6,10 @@ use std::{
 };
 
 use ndarray::ArrayViewD;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{
+    Dtype, SafeTensors,
+    tensor::{Metadata, TensorView},
+};
 
 use crate::{
     files::{FileError, write_atomically},
@@ -18,6 +21,8 @@ use crate::{
 
 /// The metadata key of a model file; its value is the recipe as JSON.
 const RECIPE: &str = "recipe";
+/// That of a checkpoint.
+pub(super) const STATE: &str = "checkpoint";
 
 /// Why a model file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +48,7 @@ pub enum ModelFileError {
     },
     /// A safetensors file of something else.
     #[error(
-        "{} was not written by `elbo train`: its metadata has no usable `{key}` ({message})",
+        "{} cannot be used: its metadata has no usable `{key}` ({message})",
         path.display()
     )]
     Foreign {
@@ -153,8 +158,17 @@ pub(super) fn metadata<M: serde::de::DeserializeOwned>(
         .map_err(|cause| ModelFileError::Format { path: path.into(), cause })?;
     let foreign = |message: String| ModelFileError::Foreign { path: path.into(), key, message };
     let json = header.metadata().as_ref().and_then(|m| m.get(key));
-    let json = json.ok_or_else(|| foreign("there is none".into()))?;
+    let json = json.ok_or_else(|| foreign(missing(&header)))?;
     serde_json::from_str(json).map_err(|e| foreign(e.to_string()))
+}
+
+fn missing(header: &Metadata) -> String {
+    let keys = header.metadata().iter().flat_map(HashMap::keys);
+    match keys.map(String::as_str).find(|key| [RECIPE, STATE].contains(key)) {
+        Some(STATE) => "it is a checkpoint; model.safetensors lies beside it".into(),
+        Some(_) => "it is a model, not a checkpoint".into(),
+        None => "it was not written by `elbo train`".into(),
+    }
 }
 
 /// The recipe's model, once its recipe is known to be sane and no larger than `copies` of it would

@@ -67,7 +67,7 @@ fn a_safetensors_file_of_something_else_is_refused() {
 fn a_checkpoint_is_no_model() {
     let place = Place::trained();
     place.write(MODEL, place.read(CHECKPOINT));
-    refuses_model(&place, &["not written by `elbo train`", "recipe"]);
+    refuses_model(&place, &["it is a checkpoint; model.safetensors", "recipe"]);
 }
 
 #[test]
