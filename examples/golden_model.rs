@@ -1,4 +1,4 @@
-//! Writes `tests/golden/model.safetensors`, the small model in f64 that `tests/golden/vae.py` opens.
+//! Writes the small models in f64 that `tests/golden/vae.py` opens.
 
 use std::path::Path;
 
@@ -10,16 +10,25 @@ use elbo::{
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let recipe = Recipe {
-        name: "golden".into(),
-        hidden: vec![7, 5],
-        latent: 3,
-        activation: Activation::Tanh,
-        init: Init::Pytorch,
-        image: Some([4, 3]),
-        ..Recipe::default()
-    };
-    let model: MlpVae<f64> = recipe.model();
-    save_model(Path::new("tests/golden/model.safetensors"), &model, &recipe)?;
+    for (hidden, latent, activation) in
+        [(vec![7, 5], 3, Activation::Tanh), (vec![9], 2, Activation::Relu)]
+    {
+        let name = format!("{activation:?}").to_lowercase();
+        let recipe = Recipe {
+            name: name.clone(),
+            hidden,
+            latent,
+            activation,
+            init: Init::Pytorch,
+            image: Some([4, 3]),
+            ..Recipe::default()
+        };
+        let mut model: MlpVae<f64> = recipe.model();
+        if activation == Activation::Relu {
+            // One latent dimension beyond the bound on log σ².
+            model.encoder.log_var.bias[0] = -25.0;
+        }
+        save_model(Path::new(&format!("tests/golden/{name}.safetensors")), &model, &recipe)?;
+    }
     Ok(())
 }

@@ -11,7 +11,8 @@ steps on that batch (`adam10.<name>`).
 The committed golden values were made by
 
     cargo run --example golden_model
-    python tests/golden/vae.py tests/golden/model.safetensors tests/golden/values.safetensors
+    python tests/golden/vae.py tests/golden/tanh.safetensors tests/golden/tanh.values.safetensors
+    python tests/golden/vae.py tests/golden/relu.safetensors tests/golden/relu.values.safetensors
 
 with torch 2.15, safetensors 0.8 and numpy 2.4. `cargo test --test golden` checks the crate against
 them and needs no Python.
@@ -77,12 +78,12 @@ class Vae(nn.Module):
 
     def forward(self, x, eps):
         mu, log_var = self.encoder(x)
-        log_var = log_var.clamp(-LOG_VAR_BOUND, LOG_VAR_BOUND)
-        z = mu + torch.exp(log_var / 2) * eps
+        s = log_var.clamp(-LOG_VAR_BOUND, LOG_VAR_BOUND)
+        z = mu + torch.exp(s / 2) * eps
         logits = self.decoder(z)
         cross_entropy = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
         reconstruction = -cross_entropy.sum(dim=1).mean()
-        kl = (0.5 * (mu**2 + log_var.exp() - 1 - log_var)).sum(dim=1).mean()
+        kl = (0.5 * (mu**2 + s.exp() - 1 - s)).sum(dim=1).mean()
         values = {"mu": mu, "log_var": log_var, "z": z, "logits": logits}
         return reconstruction - kl, reconstruction, kl, values
 
