@@ -29,9 +29,10 @@ pub struct Row {
     pub active_units: usize,
     /// The optimiser's learning rate in this epoch.
     pub learning_rate: f64,
-    /// Wall-clock seconds of the training part alone.
+    /// Wall-clock seconds of the training part alone; where the epoch was stopped and resumed, of
+    /// what came after.
     pub seconds: f64,
-    /// Training images per second.
+    /// Training images per second in that time.
     pub images_per_second: f64,
 }
 

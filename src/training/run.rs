@@ -294,7 +294,9 @@ impl<'a, T: Real> Run<'a, T> {
         let Trainer { model, adam, position, .. } = &self.trainer;
         let recipe = self.recipe.to_toml();
         write_atomically(&path(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
-        write_metrics(&path(files::METRICS), &self.rows)?;
+        if !self.rows.is_empty() {
+            write_metrics(&path(files::METRICS), &self.rows)?;
+        }
         save_model(&path(files::MODEL), model, &self.recipe)?;
         let checkpoint = path(files::CHECKPOINT);
         Checkpoint::save(&checkpoint, &self.recipe, self.data, model, adam, *position)?;
