@@ -3,6 +3,7 @@
 //! Everything here returns E[x|z], grey values in \[0, 1\], rather than draws of x: a draw of a
 //! Bernoulli is a speckled picture, and its mean is what people look at.
 
+use elbo_kernels::team::team;
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -71,13 +72,15 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
         let mut posterior = Posterior { mu: zeros.clone(), log_var: zeros };
         let mu = posterior.mu.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
         let log_var = posterior.log_var.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
-        for ((indices, mu), log_var) in indices.chunks(EVALUATION_BATCH).zip(mu).zip(log_var) {
-            let mut w = self.workspace(indices.len());
-            images.gather(indices, &mut w.signals.x);
-            self.encode(&mut w);
-            assign_cast(w.signals.mu.view(), mu);
-            assign_cast(w.signals.log_var.view(), log_var);
-        }
+        team(|| {
+            for ((indices, mu), log_var) in indices.chunks(EVALUATION_BATCH).zip(mu).zip(log_var) {
+                let mut w = self.workspace(indices.len());
+                images.gather(indices, &mut w.signals.x);
+                self.encode(&mut w);
+                assign_cast(w.signals.mu.view(), mu);
+                assign_cast(w.signals.log_var.view(), log_var);
+            }
+        });
         posterior
     }
 
@@ -85,13 +88,16 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
     pub fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut means = Array2::zeros((z.nrows(), self.pixels()));
         let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
-        for (z, means) in batches.zip(means.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH)) {
-            let mut w = self.workspace(z.nrows());
-            w.signals.z = cast(z);
-            self.decode(&mut w);
-            self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
-            assign_cast(w.signals.x.view(), means);
-        }
+        let results = means.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
+        team(|| {
+            for (z, mean) in batches.zip(results) {
+                let mut w = self.workspace(z.nrows());
+                w.signals.z = cast(z);
+                self.decode(&mut w);
+                self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
+                assign_cast(w.signals.x.view(), mean);
+            }
+        });
         means
     }
 

@@ -18,7 +18,7 @@ use crate::real::Real;
 /// A view may be transposed, but its memory is contiguous, so that
 /// `as_slice_memory_order` of the view always succeeds and element-wise passes need no index
 /// arithmetic.
-pub trait Parameters<T: Real>: Clone {
+pub trait Parameters<T: Real>: Clone + Send + Sync {
     /// The names, such as `hidden.0.weight`, relative to this value.
     fn names(&self) -> Vec<String>;
 

@@ -36,6 +36,7 @@ pub mod math;
 pub mod passes;
 pub mod peak;
 pub mod scalar;
+pub mod team;
 
 pub use adam::{AdamStep, adam};
 pub use gemm::{Output, gemm};

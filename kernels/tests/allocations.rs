@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use elbo_kernels::team::team;
 use elbo_kernels::{AdamStep, Mat, MatMut, Output, adam, gemm, passes};
 
 /// The system's allocator, counting what the pools' threads ask for. (The test harness has a thread
@@ -124,8 +125,14 @@ fn the_second_call_allocates_nothing_on_any_thread() {
             (0..5).for_each(|_| work.run());
             [warm - start, ALLOCATIONS.load(Ordering::Relaxed) - warm]
         });
+        let teams = pool.install(|| {
+            let start = ALLOCATIONS.load(Ordering::Relaxed);
+            (0..5).for_each(|_| team(|| (0..5).for_each(|_| work.run())));
+            ALLOCATIONS.load(Ordering::Relaxed) - start
+        });
         let threads = pool.current_num_threads();
         assert!(first > 0, "the first call on {threads} threads makes the scratch, uncounted");
         assert_eq!(later, 0, "allocations of later calls on {threads} threads");
+        assert_eq!(teams, 0, "allocations of teams, and in them, on {threads} threads");
     }
 }

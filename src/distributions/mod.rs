@@ -11,7 +11,7 @@ use crate::real::Real;
 /// p(x|z) as a function of what the decoder puts out.
 ///
 /// A new likelihood is a type that implements this trait.
-pub trait Likelihood<T: Real>: Clone {
+pub trait Likelihood<T: Real>: Clone + Send + Sync {
     /// Writes log p(x|z) of each image in nats into `log_prob` (batch), and into `d_logits` the
     /// gradient of `d_loss` · Σₙ -log p(xₙ|zₙ), in one pass over the pixels.
     ///

@@ -1,5 +1,6 @@
 //! The ELBO over a data set, with its parts, its error, and the units that carry information.
 
+use elbo_kernels::team::team;
 use serde::Serialize;
 
 use super::EVALUATION_BATCH;
@@ -73,17 +74,18 @@ impl<'a, T: Real, E: Layer<T>, D: Layer<T>> Evaluator<'a, T, E, D> {
     ) -> Evaluation {
         let images = self.images.len();
         let mut sums = Sums::new(model.latent());
-        let mut start = 0;
-        while start < images {
-            let end = (start + EVALUATION_BATCH).min(images);
-            let indices: Vec<usize> = (start..end).collect();
-            let w = if end == images { &mut self.last } else { &mut self.full };
-            self.images.gather(&indices, &mut w.signals.x);
-            random::fill_normal(&mut w.signals.eps, seed, Purpose::TestNoise, epoch, start..end);
-            let figures = model.evaluate(objective, w);
-            sums.add(figures, w);
-            start = end;
-        }
+        team(|| {
+            for start in (0..images).step_by(EVALUATION_BATCH) {
+                let end = (start + EVALUATION_BATCH).min(images);
+                let indices: Vec<usize> = (start..end).collect();
+                let w = if end == images { &mut self.last } else { &mut self.full };
+                let s = &mut w.signals;
+                self.images.gather(&indices, &mut s.x);
+                random::fill_normal(&mut s.eps, seed, Purpose::TestNoise, epoch, start..end);
+                let figures = model.evaluate(objective, w);
+                sums.add(figures, w);
+            }
+        });
         sums.finish()
     }
 }

@@ -1,5 +1,8 @@
 //! The log-likelihood by importance sampling.
 
+use std::ops::Range;
+
+use elbo_kernels::team::team;
 use serde::Serialize;
 
 use super::{EVALUATION_BATCH, elbo::standard_error};
@@ -40,7 +43,7 @@ pub fn log_likelihood<T, E, D, L>(
     images: &Images,
     samples: usize,
     seed: u64,
-    mut after_batch: impl FnMut(usize),
+    mut after_batch: impl FnMut(usize) + Send,
 ) -> LogLikelihood
 where
     T: Real,
@@ -49,38 +52,50 @@ where
     L: Likelihood<T>,
 {
     assert!(samples > 0, "an estimate needs at least one sample");
-    let (mut sum, mut squares, mut start) = (0.0, 0.0, 0);
-    while start < images.len() {
-        let end = (start + EVALUATION_BATCH).min(images.len());
-        let indices: Vec<usize> = (start..end).collect();
-        let mut w = model.workspace(indices.len());
-        images.gather(&indices, &mut w.signals.x);
-        model.encode(&mut w);
-        let mut sums = vec![LogSumExp::default(); indices.len()];
-        for k in 0..samples {
-            let s = &mut w.signals;
-            random::fill_normal(&mut s.eps, seed, Purpose::Importance, k as u64, start..end);
-            gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
-            model.decode(&mut w);
-            let s = &mut w.signals;
-            let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
-            model.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
-            log_weights(s).zip(&mut sums).for_each(|(log_w, sum)| sum.add(log_w));
+    let (mut sum, mut squares) = (0.0, 0.0);
+    team(|| {
+        for start in (0..images.len()).step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(images.len());
+            for total in batch_sums(model, images, start..end, samples, seed) {
+                let log_p = total.value() - (samples as f64).ln();
+                sum += log_p;
+                squares += log_p * log_p;
+            }
+            after_batch(end);
         }
-        for total in sums {
-            let log_p = total.value() - (samples as f64).ln();
-            sum += log_p;
-            squares += log_p * log_p;
-        }
-        start = end;
-        after_batch(end);
-    }
+    });
     let n = images.len() as f64;
     LogLikelihood {
         importance_samples: samples,
         log_likelihood: sum / n,
         log_likelihood_standard_error: standard_error(sum, squares, n),
     }
+}
+
+/// Σᵢ wᵢ of each image of a batch.
+fn batch_sums<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>>(
+    model: &Vae<T, E, D, L>,
+    images: &Images,
+    batch: Range<usize>,
+    samples: usize,
+    seed: u64,
+) -> Vec<LogSumExp> {
+    let indices: Vec<usize> = batch.clone().collect();
+    let mut w = model.workspace(indices.len());
+    images.gather(&indices, &mut w.signals.x);
+    model.encode(&mut w);
+    let mut sums = vec![LogSumExp::default(); indices.len()];
+    for k in 0..samples {
+        let s = &mut w.signals;
+        random::fill_normal(&mut s.eps, seed, Purpose::Importance, k as u64, batch.clone());
+        gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
+        model.decode(&mut w);
+        let s = &mut w.signals;
+        let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
+        model.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
+        log_weights(s).zip(&mut sums).for_each(|(log_w, sum)| sum.add(log_w));
+    }
+    sums
 }
 
 /// log w of each image: log p(x|z) + log p(z) - log q(z|x).

@@ -35,7 +35,7 @@ use crate::{parameters::Parameters, real::Real};
 /// ones, or that are not row-major, are errors of the program and panic.
 pub trait Layer<T: Real>: Parameters<T> {
     /// What one batch leaves behind between `forward` and `backward`.
-    type Cache;
+    type Cache: Send;
 
     /// The width of `x`.
     fn inputs(&self) -> usize;

@@ -65,7 +65,7 @@ impl Totals {
 /// A bound that a model is trained on.
 ///
 /// A new objective is a type that implements this trait in a file of its own.
-pub trait Objective<T: Real> {
+pub trait Objective<T: Real>: Send + Sync {
     /// Reads from `signals` the batch `x` and what the networks put out (`mu`, `log_var`, `z`,
     /// `logits`); writes the terms of each image (`log_prob`, `kl`) and the gradients at the
     /// networks' outputs (`d_logits`, `d_mu`, `d_log_var`) of the *minimised* number, which is

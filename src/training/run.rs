@@ -60,7 +60,7 @@ pub struct Run<'a, T: Real> {
 }
 
 /// Who watches a run.
-pub trait Observer {
+pub trait Observer: Send {
     /// After every step; a break stops the run once its checkpoint is written.
     fn step(&mut self, progress: &Progress) -> ControlFlow<()>;
     /// After every epoch, once its files are written.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use elbo_kernels::team::team;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -134,7 +135,8 @@ where
     ///
     /// `after_step` is told the progress after every step; if it breaks, the epoch stops there,
     /// `position` says where, and `None` comes back. A later call goes on from that batch as if
-    /// nothing had happened.
+    /// nothing had happened. It is called among the steps, while the other threads of the rayon
+    /// pool stand by for the next one ([`team`]), and so must not wait for them.
     ///
     /// # Errors
     ///
@@ -142,24 +144,36 @@ where
     /// optimiser's moments is not finite.
     pub fn epoch(
         &mut self,
-        mut after_step: impl FnMut(&Progress) -> ControlFlow<()>,
+        mut after_step: impl FnMut(&Progress) -> ControlFlow<()> + Send,
     ) -> Result<Option<Figures>, NonFinite> {
         let epoch = self.position.epoch + 1;
         random::shuffle(&mut self.order, self.seed, epoch);
+        let flow = team(|| self.steps(epoch, &mut after_step))?;
+        self.check_state(epoch)?;
+        if flow.is_break() {
+            return Ok(None);
+        }
+        let figures = self.position.totals.mean();
+        self.position = Position { epoch, ..Position::default() };
+        Ok(Some(figures))
+    }
+
+    /// The batches that are left of the epoch, or as many as `after_step` wants.
+    fn steps(
+        &mut self,
+        epoch: u64,
+        after_step: &mut impl FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, NonFinite> {
+        let of = self.order.len() as u64;
         while self.position.batch < self.batches() {
             self.step(epoch)?;
             let totals = &self.position.totals;
             let (images, figures) = (totals.images(), totals.mean());
-            let of = self.order.len() as u64;
             if after_step(&Progress { epoch, images, of, figures }).is_break() {
-                self.check_state(epoch)?;
-                return Ok(None);
+                return Ok(ControlFlow::Break(()));
             }
         }
-        self.check_state(epoch)?;
-        let figures = self.position.totals.mean();
-        self.position = Position { epoch, ..Position::default() };
-        Ok(Some(figures))
+        Ok(ControlFlow::Continue(()))
     }
 
     /// One batch: images -> gradient -> Adam.

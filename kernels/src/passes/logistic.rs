@@ -83,6 +83,8 @@ fn logistic_block<T: Scalar>(x: &[T], logits: &[T], scale: T, d_logits: &mut [T]
 }
 
 impl<T: Scalar> Pass for LogisticLoss<'_, T> {
+    const GRAIN: usize = 1;
+
     fn units(&self) -> usize {
         self.row_loss.len()
     }

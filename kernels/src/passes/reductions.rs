@@ -1,15 +1,19 @@
 //! Reductions over a fixed tree: what is added to what depends on the length alone.
 
+use std::iter::zip;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::LIGHT;
+use super::split::part_count;
 use crate::isa::{Isa, Kernel};
 use crate::scalar::Scalar;
+use crate::team::{MAX_PARTS, share};
 
 /// Partial sums that run side by side, as many as fill the vectors of any instruction set.
 const LANES: usize = 16;
 /// Elements summed lane by lane; longer slices are halved at multiples of it.
 const LEAF: usize = 4096;
-/// Elements above which halves are given to two threads.
-const PARALLEL: usize = 2 * LIGHT;
 
 /// Σᵢ xᵢ; 0 for an empty slice.
 ///
@@ -17,20 +21,39 @@ const PARALLEL: usize = 2 * LIGHT;
 /// l + 16, l + 32, …, and the 16 lanes are added pairwise: lane l takes lane l + 8, then l + 4,
 /// l + 2 and l + 1.
 pub fn sum<T: Scalar>(x: &[T]) -> T {
-    sum_tree(Isa::active(), x)
+    let isa = Isa::active();
+    // The nodes of one level of the tree. All of them have more than a leaf, so that the level
+    // above is made of their pairs.
+    let mut nodes = [x; MAX_PARTS];
+    let mut count = 1;
+    while 2 * count <= part_count(x.len(), LIGHT) {
+        for i in (0..count).rev() {
+            (nodes[2 * i], nodes[2 * i + 1]) = halve(nodes[i]);
+        }
+        count *= 2;
+    }
+    let mut sums = [T::ZERO; MAX_PARTS];
+    share(zip(&nodes[..count], &mut sums), |(node, sum)| *sum = sum_tree(isa, node));
+    while count > 1 {
+        count /= 2;
+        for i in 0..count {
+            sums[i] = sums[2 * i] + sums[2 * i + 1];
+        }
+    }
+    sums[0]
+}
+
+/// The two halves of more than `LEAF` elements.
+fn halve<T>(x: &[T]) -> (&[T], &[T]) {
+    x.split_at(x.len().div_ceil(LEAF) / 2 * LEAF)
 }
 
 fn sum_tree<T: Scalar>(isa: Isa, x: &[T]) -> T {
     if x.len() <= LEAF {
         return isa.run(Sum { x });
     }
-    let (one, other) = x.split_at(x.len().div_ceil(LEAF) / 2 * LEAF);
-    let (one, other) = if x.len() > PARALLEL {
-        rayon::join(|| sum_tree(isa, one), || sum_tree(isa, other))
-    } else {
-        (sum_tree(isa, one), sum_tree(isa, other))
-    };
-    one + other
+    let (one, other) = halve(x);
+    sum_tree(isa, one) + sum_tree(isa, other)
 }
 
 struct Sum<'a, T> {
@@ -71,16 +94,15 @@ pub(super) fn sum_lanes<T: Scalar>(x: &[T]) -> T {
 
 /// Whether no element is NaN or infinite.
 pub fn all_finite<T: Scalar>(x: &[T]) -> bool {
-    finite_tree(Isa::active(), x)
-}
-
-fn finite_tree<T: Scalar>(isa: Isa, x: &[T]) -> bool {
-    if x.len() <= PARALLEL {
-        return isa.run(AllFinite { x });
-    }
-    let (one, other) = x.split_at(x.len() / 2);
-    let (one, other) = rayon::join(|| finite_tree(isa, one), || finite_tree(isa, other));
-    one && other
+    let isa = Isa::active();
+    let part = x.len().div_ceil(part_count(x.len(), LIGHT)).max(1);
+    let finite = AtomicBool::new(true);
+    share(x.chunks(part), |x| {
+        if !isa.run(AllFinite { x }) {
+            finite.store(false, Relaxed);
+        }
+    });
+    finite.into_inner()
 }
 
 struct AllFinite<'a, T> {

@@ -49,6 +49,8 @@ impl<T: Scalar> Kernel for FillRows<'_, T> {
 }
 
 impl<T: Scalar> Pass for FillRows<'_, T> {
+    const GRAIN: usize = 1;
+
     fn units(&self) -> usize {
         self.y.len().checked_div(self.row.len()).unwrap_or(0)
     }
