@@ -103,8 +103,8 @@ pub fn parameters<P: Parameters<f64>>(
 
 /// Sets element `i` of tensor `k`.
 fn set<P: Parameters<f64>>(model: &mut P, k: usize, i: usize, value: f64) {
-    if let Some(mut tensor) = model.tensors_mut().nth(k) {
-        elements_mut(&mut tensor)[i] = value;
+    if let Some(tensor) = model.tensors_mut().nth(k) {
+        elements_mut(tensor)[i] = value;
     }
 }
 

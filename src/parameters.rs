@@ -47,11 +47,11 @@ pub fn prefixed(prefix: impl Display, names: Vec<String>) -> impl Iterator<Item 
 }
 
 /// The elements of a parameter tensor in memory order.
-pub(crate) fn elements<'a, T: Real>(tensor: &'a ArrayViewD<'_, T>) -> &'a [T] {
-    tensor.as_slice_memory_order().expect("parameter tensors are contiguous")
+pub(crate) fn elements<'a, T: Real>(tensor: &ArrayViewD<'a, T>) -> &'a [T] {
+    tensor.to_slice_memory_order().expect("parameter tensors are contiguous")
 }
 
 /// The elements of a parameter tensor in memory order, to write.
-pub(crate) fn elements_mut<'a, T: Real>(tensor: &'a mut ArrayViewMutD<'_, T>) -> &'a mut [T] {
-    tensor.as_slice_memory_order_mut().expect("parameter tensors are contiguous")
+pub(crate) fn elements_mut<T: Real>(tensor: ArrayViewMutD<'_, T>) -> &mut [T] {
+    tensor.into_slice_memory_order().expect("parameter tensors are contiguous")
 }

@@ -7,7 +7,8 @@
 //! whose rare tail cases use the platform's `exp` and `ln` in f64, so between two platforms with
 //! different mathematics libraries a last bit may differ.
 
-use ndarray::Array2;
+use elbo_kernels::team;
+use ndarray::{Array2, Axis};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -43,6 +44,9 @@ pub fn rng(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
     rng
 }
 
+/// Rows of noise below which a second thread does not pay.
+const ROWS_PER_PART: usize = 8;
+
 /// Row n of `eps` becomes standard normal noise from the stream of `indices[n]`.
 ///
 /// Draws are made in f64 and rounded, so f32 and f64 see the same noise.
@@ -51,15 +55,21 @@ pub fn fill_normal<T: Real>(
     seed: u64,
     purpose: Purpose,
     epoch: u64,
-    indices: impl IntoIterator<Item = usize>,
+    indices: impl IntoIterator<IntoIter: Iterator<Item = usize> + Clone + Send>,
 ) {
-    for (mut row, index) in eps.rows_mut().into_iter().zip(indices) {
-        let mut rng = rng(seed, purpose, epoch, index as u64);
-        row.mapv_inplace(|_| {
-            let draw: f64 = StandardNormal.sample(&mut rng);
-            T::from_f64(draw)
-        });
-    }
+    let (indices, images) = (indices.into_iter(), eps.nrows());
+    let rows = images.div_ceil(team::part_count(images, ROWS_PER_PART)).max(1);
+    let parts = eps.axis_chunks_iter_mut(Axis(0), rows).enumerate();
+    let parts = parts.map(|(part, eps)| (eps, indices.clone().skip(part * rows)));
+    team::share(parts, |(mut eps, indices)| {
+        for (mut row, index) in eps.rows_mut().into_iter().zip(indices) {
+            let mut rng = rng(seed, purpose, epoch, index as u64);
+            row.mapv_inplace(|_| {
+                let draw: f64 = StandardNormal.sample(&mut rng);
+                T::from_f64(draw)
+            });
+        }
+    });
 }
 
 /// `order` becomes the permutation of its indices that belongs to `epoch`.

@@ -1,8 +1,8 @@
 //! Adam's update in one pass.
 
-use crate::isa::Kernel;
-use crate::passes::{LIGHT, Pass, dispatch};
+use crate::isa::{Isa, Kernel};
 use crate::scalar::Scalar;
+use crate::team;
 
 /// The numbers that are the same for all parameters in step t of Adam.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,26 +24,65 @@ pub struct AdamStep<T> {
     pub epsilon: T,
 }
 
-/// One step of Adam (Kingma and Ba 2015), in the form and with the rounding order of PyTorch:
+/// A tensor of parameters with what Adam needs of it.
+pub struct AdamTensor<'a, T> {
+    /// p.
+    pub param: &'a mut [T],
+    /// g.
+    pub grad: &'a [T],
+    /// m.
+    pub m: &'a mut [T],
+    /// v.
+    pub v: &'a mut [T],
+}
+
+/// One step of Adam (Kingma and Ba 2015) for all tensors, in the form and with the rounding order
+/// of PyTorch:
 ///
 /// m ← m + (1 − β₁)·(g − m),  v ← β₂·v + (1 − β₂)·g²,
 /// p ← p − step_size · m/(√v/sqrt_correction2 + ε)
 ///
+/// The tensors come together, so that the threads share all of them at once.
+///
 /// # Panics
-/// When the lengths differ.
-pub fn adam<T: Scalar>(step: &AdamStep<T>, param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T]) {
-    assert_eq!(param.len(), grad.len(), "adam: the lengths of param and grad");
-    assert_eq!(param.len(), m.len(), "adam: the lengths of param and m");
-    assert_eq!(param.len(), v.len(), "adam: the lengths of param and v");
-    dispatch(Adam { step, param, grad, m, v }, LIGHT);
+/// When the lengths within a tensor differ.
+pub fn adam<'a, T: Scalar>(
+    step: &AdamStep<T>,
+    tensors: impl IntoIterator<Item = AdamTensor<'a, T>>,
+) {
+    let isa = Isa::active();
+    let run = |tensor| isa.run(Adam { step, tensor });
+    let tensors = tensors.into_iter().inspect(AdamTensor::check);
+    if team::threads() == 1 {
+        return tensors.for_each(run);
+    }
+    let mut parts = tensors.flat_map(AdamTensor::parts).peekable();
+    while parts.peek().is_some() {
+        team::share(parts.by_ref().take(team::MAX_PARTS), run);
+    }
+}
+
+/// Elements of a part: little enough for a fair division of the smaller models.
+const PART: usize = 1 << 14;
+
+impl<'a, T: Scalar> AdamTensor<'a, T> {
+    fn check(&self) {
+        let Self { param, grad, m, v } = self;
+        assert_eq!(param.len(), grad.len(), "adam: the lengths of param and grad");
+        assert_eq!(param.len(), m.len(), "adam: the lengths of param and m");
+        assert_eq!(param.len(), v.len(), "adam: the lengths of param and v");
+    }
+
+    fn parts(self) -> impl Iterator<Item = Self> {
+        let moments = self.m.chunks_mut(PART).zip(self.v.chunks_mut(PART));
+        let chunks = self.param.chunks_mut(PART).zip(self.grad.chunks(PART)).zip(moments);
+        chunks.map(|((param, grad), (m, v))| Self { param, grad, m, v })
+    }
 }
 
 struct Adam<'a, T> {
     step: &'a AdamStep<T>,
-    param: &'a mut [T],
-    grad: &'a [T],
-    m: &'a mut [T],
-    v: &'a mut [T],
+    tensor: AdamTensor<'a, T>,
 }
 
 impl<T: Scalar> Kernel for Adam<'_, T> {
@@ -52,30 +91,13 @@ impl<T: Scalar> Kernel for Adam<'_, T> {
     #[inline(always)]
     fn run(self) {
         let AdamStep { rest1, beta2, rest2, step_size, sqrt_correction2, epsilon } = *self.step;
-        let moments = self.m.iter_mut().zip(self.v);
-        for ((p, &g), (m, v)) in self.param.iter_mut().zip(self.grad).zip(moments) {
+        let AdamTensor { param, grad, m, v } = self.tensor;
+        let moments = m.iter_mut().zip(v);
+        for ((p, &g), (m, v)) in param.iter_mut().zip(grad).zip(moments) {
             *m = rest1.mul_add(g - *m, *m);
             *v = (rest2 * g).mul_add(g, beta2 * *v);
             let denominator = v.sqrt() / sqrt_correction2 + epsilon;
             *p = (-step_size).mul_add(*m / denominator, *p);
         }
-    }
-}
-
-impl<T: Scalar> Pass for Adam<'_, T> {
-    fn units(&self) -> usize {
-        self.param.len()
-    }
-
-    fn split_at(self, mid: usize) -> (Self, Self) {
-        let (param, other_param) = self.param.split_at_mut(mid);
-        let (grad, other_grad) = self.grad.split_at(mid);
-        let (m, other_m) = self.m.split_at_mut(mid);
-        let (v, other_v) = self.v.split_at_mut(mid);
-        let step = self.step;
-        (
-            Self { step, param, grad, m, v },
-            Self { step, param: other_param, grad: other_grad, m: other_m, v: other_v },
-        )
     }
 }

@@ -10,6 +10,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+use crate::simd::{Lanes, Vector};
+
 /// The environment variable that forces an instruction set: `portable`, `avx2` or `avx512`.
 pub const ISA_VARIABLE: &str = "ELBO_ISA";
 
@@ -179,6 +181,10 @@ impl Isa {
 pub(crate) trait KnownIsa: Send + Sync {
     /// Its value.
     const ISA: Isa;
+    /// Its register of single precision.
+    type F32: Vector<f32>;
+    /// Its register of double precision.
+    type F64: Vector<f64>;
 
     /// [`Isa::run`].
     fn run<K: Kernel>(kernel: K) -> K::Output;
@@ -193,6 +199,8 @@ pub(crate) struct Avx512;
 
 impl KnownIsa for Portable {
     const ISA: Isa = Isa::Portable;
+    type F32 = Lanes<f32, 4>;
+    type F64 = Lanes<f64, 2>;
 
     #[inline]
     fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -202,6 +210,14 @@ impl KnownIsa for Portable {
 
 impl KnownIsa for Avx2 {
     const ISA: Isa = Isa::Avx2;
+    #[cfg(target_arch = "x86_64")]
+    type F32 = std::arch::x86_64::__m256;
+    #[cfg(target_arch = "x86_64")]
+    type F64 = std::arch::x86_64::__m256d;
+    #[cfg(not(target_arch = "x86_64"))]
+    type F32 = Lanes<f32, 8>;
+    #[cfg(not(target_arch = "x86_64"))]
+    type F64 = Lanes<f64, 4>;
 
     #[inline]
     fn run<K: Kernel>(kernel: K) -> K::Output {
@@ -216,6 +232,14 @@ impl KnownIsa for Avx2 {
 
 impl KnownIsa for Avx512 {
     const ISA: Isa = Isa::Avx512;
+    #[cfg(target_arch = "x86_64")]
+    type F32 = std::arch::x86_64::__m512;
+    #[cfg(target_arch = "x86_64")]
+    type F64 = std::arch::x86_64::__m512d;
+    #[cfg(not(target_arch = "x86_64"))]
+    type F32 = Lanes<f32, 16>;
+    #[cfg(not(target_arch = "x86_64"))]
+    type F64 = Lanes<f64, 8>;
 
     #[inline]
     fn run<K: Kernel>(kernel: K) -> K::Output {

@@ -36,10 +36,11 @@ pub mod math;
 pub mod passes;
 pub mod peak;
 pub mod scalar;
+mod simd;
 pub mod team;
 
-pub use adam::{AdamStep, adam};
-pub use gemm::{Output, gemm};
+pub use adam::{AdamStep, AdamTensor, adam};
+pub use gemm::{Output, gemm, gemm_sparse};
 pub use isa::{Isa, IsaError, Kernel};
 pub use mat::{Mat, MatMut};
 pub use scalar::Scalar;

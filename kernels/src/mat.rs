@@ -74,6 +74,14 @@ impl<'a, T: Copy> Mat<'a, T> {
         self.col_stride == 1
     }
 
+    /// The elements from the first on, and the distance from row to row where rows are
+    /// contiguous, from column to column where columns are.
+    #[inline(always)]
+    pub(crate) fn lines(&self) -> (&'a [T], usize) {
+        let stride = if self.has_contiguous_rows() { self.row_stride } else { self.col_stride };
+        (self.data, stride)
+    }
+
     /// Row `i`, where rows are contiguous.
     #[inline(always)]
     pub(crate) fn row(&self, i: usize) -> &'a [T] {
@@ -146,6 +154,12 @@ impl<'a, T: Copy> MatMut<'a, T> {
         // inside the slice that this view borrows exclusively (without elements it made the
         // stride 0), and `&mut self` keeps others away.
         unsafe { std::slice::from_raw_parts_mut(self.data.add(i * self.row_stride), self.cols) }
+    }
+
+    /// Element (0, 0), and the distance from row to row: element (i, j) stands at i·stride + j.
+    #[inline(always)]
+    pub(crate) fn as_mut_ptr(&mut self) -> (*mut T, usize) {
+        (self.data, self.row_stride)
     }
 
     /// The rows before `mid`, and the others.

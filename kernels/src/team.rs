@@ -45,7 +45,7 @@ use std::{array, hint, mem, ptr, thread};
 use crate::isa::Isa;
 
 /// The most parts of a region.
-pub(crate) const MAX_PARTS: usize = 64;
+pub const MAX_PARTS: usize = 64;
 
 /// One part that is not finished, in the lowest 8 bits.
 const UNFINISHED: u32 = 1;
@@ -148,7 +148,7 @@ impl Drop for Dismissal<'_> {
 }
 
 /// How many threads a region opened from this thread can have at most.
-pub(crate) fn threads() -> usize {
+pub fn threads() -> usize {
     /// It is asked for once: the answer lies in files.
     static CORES: OnceLock<usize> = OnceLock::new();
     match ROLE.get() {
@@ -161,6 +161,20 @@ pub(crate) fn threads() -> usize {
     }
 }
 
+/// Parts per thread, so that a thread that was late or slow leaves little to wait for.
+const PARTS_PER_THREAD: usize = 2;
+
+/// Into how many parts of at least `least` units to cut `units` for [`share`]: one, or as many as
+/// keep all threads equally busy where there is enough for that.
+pub fn part_count(units: usize, least: usize) -> usize {
+    let threads = threads().min(MAX_PARTS);
+    if threads == 1 {
+        return 1;
+    }
+    let parts = (units / least).clamp(1, (PARTS_PER_THREAD * threads).min(MAX_PARTS));
+    if parts < threads { parts } else { parts / threads * threads }
+}
+
 /// Opens a region: does `work` for every part, on the threads of this thread's team or, where
 /// there is none, by `rayon::join`. Returns when all parts are done.
 ///
@@ -171,7 +185,7 @@ pub(crate) fn threads() -> usize {
 /// # Panics
 /// When there are more than [`MAX_PARTS`] parts, and with the payload of the first part that
 /// panics; the other parts may or may not be done then.
-pub(crate) fn share<P: Send>(parts: impl Iterator<Item = P>, work: impl Fn(P) + Sync) {
+pub fn share<P: Send>(parts: impl Iterator<Item = P>, work: impl Fn(P) + Sync) {
     const TOO_MANY: &str = "a region has at most MAX_PARTS parts";
     if threads() == 1 {
         return parts.enumerate().for_each(|(i, part)| {

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use elbo_kernels::team::team;
-use elbo_kernels::{AdamStep, Mat, MatMut, Output, adam, gemm, passes};
+use elbo_kernels::{AdamStep, AdamTensor, Mat, MatMut, Output, adam, gemm, passes};
 
 /// The system's allocator, counting what the pools' threads ask for. (The test harness has a thread
 /// of its own that allocates at any time.)
@@ -90,7 +90,7 @@ impl Work {
             sqrt_correction2: 0.1,
             epsilon: 1e-8,
         };
-        adam(&step, c, a, b, d);
+        adam(&step, [AdamTensor { param: c, grad: a, m: b, v: d }]);
         assert!(passes::all_finite(a) && passes::sum(a) > 0.0);
     }
 }

@@ -1,6 +1,6 @@
 //! The passes: equal to their element's formula, on every instruction set and number of threads.
 
-use elbo_kernels::{AdamStep, Isa, Scalar, adam, math, passes};
+use elbo_kernels::{AdamStep, AdamTensor, Isa, Scalar, adam, math, passes};
 use proptest::prelude::*;
 
 fn bits<T: Scalar>(x: &[T]) -> Vec<u64> {
@@ -296,7 +296,7 @@ fn adam_follows_its_equations_everywhere() {
         let v: Vec<f64> = numbers::<f64>(len, 4).iter().map(|v| v.abs()).collect();
         let found = everywhere(|| {
             let (mut param, mut m, mut v) = (param.clone(), m.clone(), v.clone());
-            adam(&step, &mut param, &grad, &mut m, &mut v);
+            adam(&step, [AdamTensor { param: &mut param, grad: &grad, m: &mut m, v: &mut v }]);
             (bits(&param), bits(&m), bits(&v))
         });
         for i in 0..len {

@@ -1,13 +1,13 @@
 //! The dense (fully connected) layer.
 
-use elbo_kernels::{Output, gemm, passes};
+use elbo_kernels::{Output, gemm, gemm_sparse, passes};
 use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
 use rand::RngCore;
 
 use super::{Init, Layer};
 use crate::{
     parameters::Parameters,
-    real::{Real, flat, flat_mut, mat, mat_mut},
+    real::{Real, flat, mat, mat_mut},
 };
 
 /// y = x·W + b.
@@ -30,6 +30,12 @@ use crate::{
 /// - ∂L/∂xₙᵢ = Σⱼ ∂L/∂yₙⱼ · ∂yₙⱼ/∂xₙᵢ = Σⱼ ∂L/∂yₙⱼ Wᵢⱼ, so ∂L/∂x = ∂L/∂y·Wᵀ.
 ///
 /// The backward pass needs `x` and nothing else of the forward pass, so there is no cache.
+///
+/// # Zeros
+///
+/// In both products that read x, an xₙᵢ = 0 contributes nothing, and where x is full of zeros, as
+/// black pixels are, they are skipped ([`gemm_sparse`]). The results are the same bits, provided
+/// that W and ∂L/∂y are finite: 0·∞ may be skipped, too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense<T> {
     /// W (inputs, outputs). [`Parameters`] shows its transpose, PyTorch's `outputs x inputs`.
@@ -49,13 +55,13 @@ impl<T: Real> Dense<T> {
     ///
     /// Two layers that read the same `x` (the heads of an encoder) overwrite with the first and
     /// accumulate with the second.
-    pub fn backward_input(&self, d_y: &Array2<T>, output: Output, d_x: &mut Array2<T>) {
+    pub fn backward_input(&self, d_y: &Array2<T>, output: Output<'_, T>, d_x: &mut Array2<T>) {
         gemm(mat(d_y), mat(&self.weight).t(), output, mat_mut(d_x));
     }
 
     /// ∂L/∂W = xᵀ·∂L/∂y and ∂L/∂b = Σₙ ∂L/∂yₙ, written to `d`.
     pub fn backward_parameters(&self, x: &Array2<T>, d_y: &Array2<T>, d: &mut Self) {
-        gemm(mat(x).t(), mat(d_y), Output::Overwrite, mat_mut(&mut d.weight));
+        gemm_sparse(mat(x).t(), mat(d_y), Output::Overwrite, mat_mut(&mut d.weight));
         passes::sum_rows(flat(d_y), d.bias.as_slice_mut().expect("a bias is contiguous"));
     }
 }
@@ -73,10 +79,10 @@ impl<T: Real> Layer<T> for Dense<T> {
 
     fn cache(&self, _batch: usize) {}
 
-    /// y = x·W + b: every row of y starts as b, and the product is added to it.
+    /// y = x·W + b: every sum starts from its bias.
     fn forward(&self, x: &Array2<T>, y: &mut Array2<T>, _cache: &mut ()) {
-        passes::fill_rows(self.bias.as_slice().expect("a bias is contiguous"), flat_mut(y));
-        gemm(mat(x), mat(&self.weight), Output::Accumulate, mat_mut(y));
+        let bias = self.bias.as_slice().expect("a bias is contiguous");
+        gemm_sparse(mat(x), mat(&self.weight), Output::AddRow(bias), mat_mut(y));
     }
 
     /// The three products of the derivation above.

@@ -1,6 +1,6 @@
 //! Adam.
 
-use elbo_kernels::AdamStep;
+use elbo_kernels::{AdamStep, AdamTensor};
 
 use crate::{
     parameters::{Parameters, elements, elements_mut},
@@ -61,15 +61,16 @@ impl<M> Adam<M> {
             epsilon: T::from_f64(self.epsilon),
         };
         let moments = self.m.tensors_mut().zip(self.v.tensors_mut());
-        for ((mut theta, g), (mut m, mut v)) in model.tensors_mut().zip(d.tensors()).zip(moments) {
-            elbo_kernels::adam(
-                &step,
-                elements_mut(&mut theta),
-                elements(&g),
-                elements_mut(&mut m),
-                elements_mut(&mut v),
-            );
-        }
+        let tensors = model.tensors_mut().zip(d.tensors()).zip(moments);
+        elbo_kernels::adam(
+            &step,
+            tensors.map(|((theta, g), (m, v))| AdamTensor {
+                param: elements_mut(theta),
+                grad: elements(&g),
+                m: elements_mut(m),
+                v: elements_mut(v),
+            }),
+        );
     }
 }
 

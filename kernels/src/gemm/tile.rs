@@ -1,135 +1,188 @@
 //! Loops 4 to 1: a tile of C on one thread, and the sizes of micro-tiles.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::isa::{Avx2, Avx512, Isa, KnownIsa, Portable};
 use crate::mat::{Mat, MatMut};
 use crate::scalar::Scalar;
+use crate::simd::Vector;
 
-use super::micro::MicroTile;
-use super::pack::{ByWidth, Packed, by_width};
-use super::{Blocks, Output, gemm_slabs};
+use super::left::{ByHeight, Left, Packed, Rows, Sparse, Steps, Strips, by_height};
+use super::micro::{Column, MicroTiles};
+use super::right::{PackPanel, Panel, registers};
+use super::{Blocks, Call, Grid, Output, product};
 
-/// Cuts loop 4: KC steps of a micro-panel of B are 24 KiB with AVX2, which fits the L1 cache, and
-/// 48 KiB with AVX-512, which fills it where it has 48 KiB.
-const KC: usize = 384;
+/// Bytes of a panel of B that loop 4 cuts, KC × NR: it stays in the L1 cache beside a strip of A.
+/// The second is for registers of 64 bytes, whose machines mostly have 48 KiB of it.
+const PANEL_BYTES: [usize; 2] = [26 << 10, 34 << 10];
 /// Bytes of the block of A that loop 3 cuts, MC × KC: at most half of a 512 KiB L2 cache.
-const A_BLOCK_BYTES: usize = 192 << 10;
+const BLOCK_BYTES: usize = 256 << 10;
+/// Strips that must read a panel of B, whose rows are contiguous, for its packing to pay.
+const PACKING_STRIPS: usize = 3;
 
-/// A tile of C, and the packed panels of A and B that it is the product of.
-pub(super) struct Tile<'a, T, I, const MR: usize, const UNIT: usize, const NR: usize> {
-    pub(super) isa: PhantomData<I>,
-    pub(super) a: Packed<'a, T>,
-    pub(super) b: Packed<'a, T>,
-    pub(super) output: Output,
+/// A as the tiles of a slab read it.
+#[derive(Clone, Copy)]
+pub(super) enum Operand<'a, T> {
+    /// Where it lies.
+    InPlace(Mat<'a, T>),
+    Packed(Packed<'a, T>),
+    Sparse(Sparse<'a, T>),
+}
+
+/// A tile of C, some strips by some panels, and what it is the product of.
+pub(super) struct Tile<'a, T> {
+    pub(super) a: Operand<'a, T>,
+    pub(super) strips: Strips,
+    /// The numbers of the tile's strips.
+    pub(super) range: Range<usize>,
+    /// The columns of B that the tile covers.
+    pub(super) b: Mat<'a, T>,
+    pub(super) output: Output<'a, T>,
+    pub(super) plus_zero: bool,
     pub(super) c: MatMut<'a, T>,
 }
 
-impl<T: Scalar, I: KnownIsa, const MR: usize, const UNIT: usize, const NR: usize>
-    Tile<'_, T, I, MR, UNIT, NR>
-{
-    /// Its number of fused multiply-adds.
-    pub(super) fn work(&self) -> usize {
-        self.c.rows() * self.c.cols() * self.a.depth()
+/// Cuts loop 4.
+pub(super) fn depth_blocks<T, V: Vector<T>>(depth: usize) -> Blocks {
+    let width = 2 * V::LANES * size_of::<T>();
+    Blocks::new(depth, PANEL_BYTES[usize::from(width == 128)] / width, 1)
+}
+
+/// Cuts loop 3, in strips of at most `height`.
+fn strip_blocks<T>(
+    range: Range<usize>,
+    height: usize,
+    depth: usize,
+) -> impl Iterator<Item = Range<usize>> + Clone {
+    let strips = BLOCK_BYTES / (height * depth * size_of::<T>());
+    let blocks = Blocks::new(range.len(), strips.max(1), 1);
+    blocks.map(move |block| range.start + block.start..range.start + block.end)
+}
+
+impl<T: Scalar> Tile<'_, T> {
+    /// The tiles of `grid`, cut between strips and between panels of `width` columns.
+    pub(super) fn cut(self, grid: Grid, width: usize) -> impl Iterator<Item = Self> {
+        let Self { a, strips, range, b, output, plus_zero, c } = self;
+        let (panels, mut below) = (b.cols().div_ceil(width), Some(c));
+        (0..grid.rows).flat_map(move |row| {
+            let start = range.start + range.len() * row / grid.rows;
+            let end = range.start + range.len() * (row + 1) / grid.rows;
+            let rows = strips.start(end) - strips.start(start);
+            let (upper, lower) = below.take().expect("put back below").split_rows(rows);
+            below = Some(lower);
+            let mut right = Some(upper);
+            (0..grid.cols).map(move |col| {
+                let cols = panels * col / grid.cols * width
+                    ..(panels * (col + 1) / grid.cols * width).min(b.cols());
+                let (c, others) = right.take().expect("put back below").split_cols(cols.len());
+                right = Some(others);
+                let output = output.columns(cols.clone());
+                let b = b.block(0..b.rows(), cols);
+                Self { a, strips, range: start..end, b, output, plus_zero, c }
+            })
+        })
     }
 
-    /// Whether it has more than one micro-panel, of A or of B.
-    pub(super) fn is_divisible(&self) -> bool {
-        self.a.panels().len() > 1 || self.b.panels().len() > 1
+    /// The length of the buffer for packed panels that [`compute`](Self::compute) needs: one
+    /// panel, or all of them where loop 3 comes back to them.
+    pub(super) fn panels_len<V: Vector<T>, const MR: usize>(
+        strips: usize,
+        depth: usize,
+        cols: usize,
+    ) -> usize {
+        let depth = depth_blocks::<T, V>(depth).size;
+        let again = strip_blocks::<T>(0..strips, MR, depth).count() > 1;
+        depth * V::LANES * if again { registers::<T, V>(cols) } else { 2 }
     }
 
-    /// Two halves of a divisible tile, cut between micro-panels across the longer side.
-    pub(super) fn halve(self) -> (Self, Self) {
-        let Self { isa, a, b, output, c } = self;
-        if a.panels().len() > 1 && (c.rows() >= c.cols() || b.panels().len() == 1) {
-            let (upper_a, lower_a, rows) = a.halve();
-            let (upper_c, lower_c) = c.split_rows(rows);
-            let upper = Self { isa, a: upper_a, b: b.clone(), output, c: upper_c };
-            (upper, Self { isa, a: lower_a, b, output, c: lower_c })
-        } else {
-            let (left_b, right_b, cols) = b.halve();
-            let (left_c, right_c) = c.split_cols(cols);
-            let left = Self { isa, a: a.clone(), b: left_b, output, c: left_c };
-            (left, Self { isa, a, b: right_b, output, c: right_c })
+    /// Loops 4 to 1, with micro-tiles of two registers' width and at most MR rows.
+    pub(super) fn compute<I: KnownIsa, V: Vector<T>, const MR: usize>(self, panels: &mut [T]) {
+        let strips = self.strips;
+        match self.a {
+            Operand::InPlace(a) if a.has_contiguous_rows() => {
+                self.loops::<I, V, _, MR>(Rows { a, strips }, panels);
+            }
+            Operand::InPlace(a) => self.loops::<I, V, _, MR>(Steps { a, strips }, panels),
+            Operand::Packed(a) => self.loops::<I, V, _, MR>(a, panels),
+            Operand::Sparse(a) => self.loops::<I, V, _, MR>(a, panels),
         }
     }
 
-    /// Loops 4 to 1.
-    pub(super) fn compute(self) {
-        let Self { isa, a, b, output, mut c } = self;
+    fn loops<I: KnownIsa, V: Vector<T>, A: Left<T>, const MR: usize>(
+        mut self,
+        a: A,
+        panels: &mut [T],
+    ) {
+        let b_in_place = self.b.has_contiguous_rows() && self.range.len() < PACKING_STRIPS;
         // Loop 4.
-        for depth in Blocks::new(a.depth(), KC, 1) {
-            let output = if depth.start == 0 { output } else { Output::Accumulate };
-            let block_panels = (A_BLOCK_BYTES / (depth.len() * MR * size_of::<T>())).max(1);
+        let depths = depth_blocks::<T, V>(self.b.rows());
+        let last = depths.clone().count() - 1;
+        for (block, depth) in depths.enumerate() {
+            let a = a.block(block, &depth);
+            let output = if block == 0 { self.output } else { Output::Accumulate };
+            let plus_zero = self.plus_zero && block == last;
+            let strip_blocks = strip_blocks::<T>(self.range.clone(), MR, depth.len());
+            let again = strip_blocks.clone().count() > 1;
             // Loop 3.
-            for block in Blocks::new(a.panels().len(), block_panels, 1) {
-                let first = a.panels().start;
+            for range in strip_blocks {
                 // Loop 2.
-                for j in b.panels() {
-                    let (b, cols) = (b.panel(j, &depth), b.extent(j));
+                for cols in Blocks::cut(self.b.cols(), 2 * V::LANES) {
+                    let source = self.b.block(depth.clone(), cols.clone());
+                    let width = registers::<T, V>(cols.len()) * V::LANES;
+                    let b: Panel<'_, T, V> = if b_in_place && cols.len() == width {
+                        Panel::in_place(source)
+                    } else {
+                        let start = if again { cols.start * depth.len() } else { 0 };
+                        let panel = &mut panels[start..][..width * depth.len()];
+                        if range.start == self.range.start {
+                            let register = PhantomData::<V>;
+                            I::run(PackPanel { source, width, panel, register });
+                        }
+                        Panel::packed(panel, depth.len(), width)
+                    };
+                    let output = output.columns(cols.clone());
                     // Loop 1.
-                    for i in first + block.start..first + block.end {
-                        let (a, rows) = (a.panel(i, &depth), a.extent(i));
-                        let height = a.len() / depth.len();
-                        let c = c.block(rows, cols.clone());
-                        by_width::<MR, UNIT>(
-                            height,
-                            WithHeight::<T, I, NR> { isa, a, b, output, c },
-                        );
+                    for (height, range) in self.strips.by_height(range.clone()) {
+                        if range.is_empty() {
+                            continue;
+                        }
+                        let c = self.c_block(&range, &cols);
+                        let tiles = Column { a, range, b, output, plus_zero, c };
+                        by_height::<MR>(height, Loop1 { isa: PhantomData::<I>, tiles });
                     }
                 }
             }
         }
     }
+
+    /// The part of C for some of the tile's strips and some columns.
+    fn c_block(&mut self, range: &Range<usize>, cols: &Range<usize>) -> MatMut<'_, T> {
+        let [first, start, end] =
+            [self.range.start, range.start, range.end].map(|i| self.strips.start(i));
+        self.c.block(start - first..end - first, cols.clone())
+    }
 }
 
-/// One micro-tile of C with its micro-panels.
-struct WithHeight<'a, T, I, const NR: usize> {
+/// A column of micro-tiles, before its height is known.
+struct Loop1<'a, T, V, A, I> {
     isa: PhantomData<I>,
-    a: &'a [T],
-    b: &'a [T],
-    output: Output,
-    c: MatMut<'a, T>,
+    tiles: Column<'a, T, V, A>,
 }
 
-impl<T: Scalar, I: KnownIsa, const NR: usize> ByWidth for WithHeight<'_, T, I, NR> {
+impl<T: Scalar, V: Vector<T>, A: Left<T>, I: KnownIsa> ByHeight for Loop1<'_, T, V, A, I> {
     #[inline(always)]
     fn run<const H: usize>(self) {
-        let Self { a, b, output, mut c, .. } = self;
-        if c.rows() == H && c.cols() == NR {
-            return I::run(MicroTile::<T, H, NR> { a, b, output, c });
-        }
-        // A micro-tile at the edge of C goes through a buffer of full size.
-        let width = c.cols();
-        let mut buffer = [[T::ZERO; NR]; H];
-        if output == Output::Accumulate {
-            for (i, row) in buffer[..c.rows()].iter_mut().enumerate() {
-                row[..width].copy_from_slice(c.row_mut(i));
-            }
-        }
-        let whole = MatMut::new(buffer.as_flattened_mut(), H, NR);
-        I::run(MicroTile::<T, H, NR> { a, b, output, c: whole });
-        for (i, row) in buffer[..c.rows()].iter().enumerate() {
-            c.row_mut(i).copy_from_slice(&row[..width]);
+        if self.tiles.c.cols() > V::LANES {
+            I::run(MicroTiles::<_, H, 2>(self.tiles));
+        } else {
+            I::run(MicroTiles::<_, H, 1>(self.tiles));
         }
     }
 }
 
-/// A call of [`gemm`](super::gemm) whose arguments were checked.
-pub struct Call<'a, T> {
-    pub(super) isa: Isa,
-    pub(super) threads: usize,
-    pub(super) a: Mat<'a, T>,
-    pub(super) b: Mat<'a, T>,
-    pub(super) output: Output,
-    pub(super) c: MatMut<'a, T>,
-}
-
-/// Chooses the size of the micro-tile: as many accumulators as the registers hold beside a row of
-/// B and a broadcast element of A, in enough chains to hide the latency of the multiply-adds.
-///
-/// The heights in use are the multiples of UNIT up to MR. Those of AVX-512 are multiples of 3
-/// because the compiler finds no 512-bit vectors in a micro-tile of 7 or 8 rows of f32.
+/// Chooses the size of the micro-tile: as many accumulators as the registers hold beside two of B
+/// and a broadcast element of A, in enough chains to hide the latency of the multiply-adds.
 ///
 /// Cannot be named outside this crate, and so seals [`Scalar`].
 pub trait Tiled: Sized {
@@ -140,9 +193,9 @@ pub trait Tiled: Sized {
 impl Tiled for f32 {
     fn gemm_tiled(call: Call<'_, Self>) {
         match call.isa {
-            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 3, 32>(call),
-            Isa::Avx2 => gemm_slabs::<Self, Avx2, 6, 2, 16>(call),
-            Isa::Portable => gemm_slabs::<Self, Portable, 8, 4, 8>(call),
+            Isa::Avx512 => product::<Self, Avx512, <Avx512 as KnownIsa>::F32, 12>(call),
+            Isa::Avx2 => product::<Self, Avx2, <Avx2 as KnownIsa>::F32, 6>(call),
+            Isa::Portable => product::<Self, Portable, <Portable as KnownIsa>::F32, 6>(call),
         }
     }
 }
@@ -150,9 +203,9 @@ impl Tiled for f32 {
 impl Tiled for f64 {
     fn gemm_tiled(call: Call<'_, Self>) {
         match call.isa {
-            Isa::Avx512 => gemm_slabs::<Self, Avx512, 12, 3, 16>(call),
-            Isa::Avx2 => gemm_slabs::<Self, Avx2, 6, 2, 8>(call),
-            Isa::Portable => gemm_slabs::<Self, Portable, 8, 4, 4>(call),
+            Isa::Avx512 => product::<Self, Avx512, <Avx512 as KnownIsa>::F64, 12>(call),
+            Isa::Avx2 => product::<Self, Avx2, <Avx2 as KnownIsa>::F64, 6>(call),
+            Isa::Portable => product::<Self, Portable, <Portable as KnownIsa>::F64, 6>(call),
         }
     }
 }

@@ -5,10 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::LIGHT;
-use super::split::part_count;
 use crate::isa::{Isa, Kernel};
 use crate::scalar::Scalar;
-use crate::team::{MAX_PARTS, share};
+use crate::team::{MAX_PARTS, part_count, share};
 
 /// Partial sums that run side by side, as many as fill the vectors of any instruction set.
 const LANES: usize = 16;

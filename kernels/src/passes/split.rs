@@ -3,10 +3,7 @@
 use std::iter;
 
 use crate::isa::{Isa, Kernel};
-use crate::team::{MAX_PARTS, share, threads};
-
-/// Parts per thread, so that a thread that was late or slow leaves little to wait for.
-const PARTS_PER_THREAD: usize = 2;
+use crate::team::{part_count, share};
 
 /// A pass over some units (elements, rows or columns) that don't depend on each other.
 pub(crate) trait Pass: Kernel<Output = ()> + Send + Sized {
@@ -42,17 +39,6 @@ pub(crate) fn dispatch<P: Pass>(pass: P, task: usize) {
         Some(part)
     };
     share(iter::from_fn(next_part), |part| isa.run(part));
-}
-
-/// Into how many parts of at least `task` units to cut `units`: one, or as many as keep all
-/// threads equally busy where there is enough for that.
-pub(super) fn part_count(units: usize, task: usize) -> usize {
-    let threads = threads().min(MAX_PARTS);
-    if threads == 1 {
-        return 1;
-    }
-    let parts = (units / task).clamp(1, (PARTS_PER_THREAD * threads).min(MAX_PARTS));
-    if parts < threads { parts } else { parts / threads * threads }
 }
 
 #[cfg(test)]
