@@ -6,7 +6,7 @@ use rand::RngCore;
 use super::{Decoder, Encoder, EncoderCache};
 use crate::{
     distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
-    layers::{Activation, Init, Layer, Mlp},
+    layers::{Activation, Dense, Init, Layer, Mlp},
     objectives::{Figures, Objective, Signals},
     parameters::{Parameters, prefixed},
     real::Real,
@@ -56,6 +56,25 @@ impl<T: Real> MlpVae<T> {
         let decoder = Mlp::new(latent, &mirrored, activation, init, rng);
         let decoder = Decoder::new(decoder, pixels, init, rng);
         Self { encoder, decoder, likelihood: Bernoulli }
+    }
+
+    /// Every dense layer: the encoder's, its heads for μ and log σ², the decoder's, the logits'.
+    pub fn dense_layers(&self) -> impl Iterator<Item = &Dense<T>> {
+        let Self { encoder, decoder, .. } = self;
+        let encoder = encoder.hidden.layers.iter().chain([&encoder.mu, &encoder.log_var]);
+        encoder.chain(&decoder.hidden.layers).chain([&decoder.output])
+    }
+
+    /// Multiply-adds in the matrix products of a training step, for each image of the batch.
+    ///
+    /// A batch of B images takes a dense layer with W (i, o) through three products of B·i·o
+    /// multiply-adds each: y = x·W forward, ∂L/∂W = xᵀ·∂L/∂y and ∂L/∂x = ∂L/∂y·Wᵀ backward. The
+    /// first hidden layer does without the last, because x is the images there and nothing asks
+    /// for their gradient. Per image that is 3 Σ i·o, less one i·o of the first hidden layer.
+    pub fn multiply_adds_per_image(&self) -> usize {
+        let all: usize = self.dense_layers().map(|layer| layer.weight.len()).sum();
+        let first = self.encoder.hidden.layers.first().map_or(0, |layer| layer.weight.len());
+        3 * all - first
     }
 }
 
@@ -146,5 +165,27 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Parameters<T> for Vae<
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
         self.encoder.tensors_mut().chain(self.decoder.tensors_mut())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, rng};
+
+    fn multiply_adds(pixels: usize, hidden: &[usize], latent: usize) -> usize {
+        let rng = &mut rng(0, Purpose::Init, 0, 0);
+        MlpVae::<f32>::mlp(pixels, hidden, latent, Activation::Relu, Init::Glorot, rng)
+            .multiply_adds_per_image()
+    }
+
+    #[test]
+    fn only_the_first_hidden_layer_does_without_a_product() {
+        let heads = 2 * (7 * 3);
+        assert_eq!(
+            multiply_adds(11, &[5, 7], 3),
+            2 * (11 * 5) + 3 * (5 * 7 + heads + 3 * 7 + 7 * 5 + 5 * 11)
+        );
+        assert_eq!(multiply_adds(11, &[], 3), 3 * (2 * 11 * 3 + 3 * 11));
     }
 }
