@@ -10,9 +10,10 @@ mod pictures;
 mod progress;
 mod reconstruct;
 mod sample;
+mod speed;
 mod train;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -60,8 +61,9 @@ enum Command {
 /// Runs the command that the process was started with: 0 when done, 1 with one message on standard
 /// error when it failed, 2 for arguments that cannot be used.
 pub fn main() -> ExitCode {
+    let started = Instant::now();
     let arguments = Arguments::parse();
-    match run(arguments) {
+    match run(arguments, started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             common::say(format_args!("error: {error:#}"));
@@ -70,12 +72,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
+fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
     Isa::from_env().map_err(Usage::new)?;
     let threads = arguments.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.context("cannot start the threads")?.install(|| match arguments.command {
-        Command::Train(a) => train::run(a),
+        Command::Train(a) => train::run(a, started),
         Command::Evaluate(a) => evaluate::run(&a),
         Command::Sample(a) => sample::run(&a),
         Command::Reconstruct(a) => reconstruct::run(&a),

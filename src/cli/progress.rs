@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
@@ -35,12 +36,14 @@ pub struct TrainingProgress {
     epochs: u64,
     latent: usize,
     bar: Option<ProgressBar>,
+    /// When the first step was done.
+    pub first_step: Option<Instant>,
 }
 
 impl TrainingProgress {
     /// For a run of so many epochs, which `stop` ends after the current step.
     pub fn new(stop: Arc<AtomicBool>, epochs: u64, latent: usize) -> Self {
-        Self { stop, epochs, latent, bar: None }
+        Self { stop, epochs, latent, bar: None, first_step: None }
     }
 
     fn say(&self, line: &str) {
@@ -53,6 +56,7 @@ impl TrainingProgress {
 
 impl Observer for TrainingProgress {
     fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
+        self.first_step.get_or_insert_with(Instant::now);
         let style = "epoch {msg} {wide_bar} {rate}  {eta} left";
         let start = || {
             // What an earlier process did of this epoch counts as done, but not towards the rate.

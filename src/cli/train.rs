@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +16,7 @@ use super::{
     common::{DATA_HELP, Usage, report_file, say},
     pictures,
     progress::TrainingProgress,
+    speed,
 };
 use crate::{
     data::{self, Dataset, Images, Part},
@@ -67,6 +69,9 @@ pub struct Arguments {
     /// Replace an unfinished or unreadable run in the output folder
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
+    /// Say at the end how fast training was, next to the most that this machine can do
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -79,7 +84,8 @@ Examples:
 
 const DEFAULT_DATA: &str = "data/mnist";
 
-pub fn run(arguments: Arguments) -> Result<()> {
+/// A training run of a process that `started` then.
+pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     let (recipe, out, checkpoint) = plan(&arguments)?;
     let train = data::load(&arguments.data, Part::Train)?.images;
     let test = data::load(&arguments.data, Part::Test)?;
@@ -93,6 +99,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         }
     };
     announce(&run, &out, arguments.resume);
+    let earlier = run.rows().len();
 
     let stop = stop_on_ctrl_c()?;
     let mut progress =
@@ -111,7 +118,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
     stop.store(true, Ordering::Relaxed);
-    draw(&run, &out, &test)
+    draw(&run, &out, &test)?;
+    if arguments.verbose {
+        let first_step = progress.first_step.map(|at| at - started);
+        speed::report(&run.trainer().model, &run.rows()[earlier..], first_step);
+    }
+    Ok(())
 }
 
 /// A path as a shell takes it.

@@ -86,6 +86,35 @@ fn a_run_ends_by_naming_every_file_that_it_wrote() {
     assert_eq!(last, expected);
 }
 
+/// The lines on standard error about how fast a run was.
+fn speed(done: &Done) -> Vec<&str> {
+    let about = |line: &&str| line.starts_with("first step") || line.starts_with("speed: ");
+    done.stderr.lines().filter(about).collect()
+}
+
+#[test]
+fn only_a_verbose_run_ends_with_its_speed_as_a_share_of_the_peak() {
+    let place = Place::new();
+    assert!(speed(&place.train("--out run").succeeds()).is_empty());
+    for flag in ["-v", "--verbose"] {
+        let done = place.train(&format!("--out run --threads 2 {flag}")).succeeds();
+        let last: Vec<&str> = done.stderr.lines().rev().take(2).collect();
+        let [speed, first_step] = last[..] else { panic!("{}", done.stderr) };
+        assert!(first_step.starts_with("first step after "), "{first_step}");
+        assert!(speed.starts_with("speed: ") && speed.contains("2 threads of "), "{speed}");
+        let percentage = speed.split(" % of the ").next().unwrap().rsplit(' ').next().unwrap();
+        let percentage: f64 = percentage.parse().unwrap_or_else(|_| panic!("{speed}"));
+        assert!((0.0..1000.0).contains(&percentage), "{speed}");
+    }
+}
+
+#[test]
+fn a_finished_run_resumed_has_no_speed() {
+    let place = Place::trained();
+    let done = place.elbo("train --out run --resume --verbose").succeeds();
+    assert_eq!(speed(&done), ["speed: nothing was left to train"]);
+}
+
 #[test]
 fn the_recipe_that_a_run_leaves_repeats_it() {
     let place = Place::new();
