@@ -27,7 +27,8 @@ pub fn report(vae: &MlpVae<f32>, rows: &[Row], first_step: Option<Duration>) {
     let peak = peak::gflops::<f32>(isa, threads);
     say(format_args!(
         "speed: {} images/s, {gflops:.1} GFLOP/s in matrix products, skipped zeros included: \
-         {:.0} % of the {peak:.1} GFLOP/s that {threads} {} of {isa} fused multiply-adds reach (measured after the run)",
+         {:.0} % of the {peak:.1} GFLOP/s that {threads} {} of {isa} fused \
+         multiply-adds reach (measured after the run)",
         HumanCount(images_per_second as u64),
         100.0 * gflops / peak,
         if threads == 1 { "thread" } else { "threads" },
