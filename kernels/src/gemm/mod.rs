@@ -208,9 +208,14 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
     let cols_per_tile = n.div_ceil(width).div_ceil(grid.cols) * width;
     let strips_per_tile = strips.count.div_ceil(grid.rows);
     let blocks = depth_blocks::<T, V>(depth_slabs.size).count();
+    // For an A that may be sparse, as if it were: whether it is can change from call to call.
     let lengths = Lengths {
-        strips: if pack { row_slabs.size * depth_slabs.size } else { 0 },
-        index: if sparse { index_len(strips.count, depth_slabs.size, blocks + 1) } else { 0 },
+        strips: if pack || may_be_sparse { row_slabs.size * depth_slabs.size } else { 0 },
+        index: if may_be_sparse {
+            index_len(strips.count, depth_slabs.size, blocks + 1)
+        } else {
+            0
+        },
         panels: Tile::<T>::panels_len::<V, MR>(
             strips_per_tile,
             depth_slabs.size,
