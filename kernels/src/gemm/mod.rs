@@ -86,9 +86,9 @@ const SLAB_ROWS: usize = 1024;
 const SLAB_DEPTH: usize = 1024;
 
 /// Fused multiply-adds below which a second thread costs more than it saves.
-const PARALLEL_WORK: usize = 1 << 15;
+const PARALLEL_WORK: usize = 1 << 17;
 /// Fused multiply-adds that a tile has at least, where there is enough for all threads.
-const TILE_WORK: usize = 1 << 14;
+const TILE_WORK: usize = 1 << 16;
 /// Tiles per thread, so that a thread that was late or slow leaves little to wait for.
 const TILES_PER_THREAD: usize = 4;
 /// Columns of C from which it pays to pack A: each strip is read once for each panel.
@@ -241,9 +241,14 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
                 };
                 let slab =
                     Tile { a: left, strips, range: 0..strips.count, b, output, plus_zero, c };
-                team::share(slab.cut(grid, width), |tile| {
+                let compute = |tile: Tile<'_, T>| {
                     tile.compute::<I, V, MR>(&mut panels.take());
-                });
+                };
+                if grid.rows * grid.cols == 1 {
+                    compute(slab);
+                } else {
+                    team::share(slab.cut(grid, width), compute);
+                }
             }
         }
     });
