@@ -7,8 +7,9 @@
 //! - [`scalar`]: the two element types, `f32` and `f64`;
 //! - [`math`]: exp, ln(1 + x), tanh, … as polynomials with stated error bounds;
 //! - [`passes`]: those functions and others over slices, shared between threads;
-//! - [`mod@gemm`]: C = A·B, packed and blocked; [`mat`]: the views it takes;
+//! - [`mod@gemm`]: C = A·B, blocked, packed where it pays; [`mat`]: the views it takes;
 //! - [`mod@adam`]: the optimiser's update in one pass;
+//! - [`mod@team`]: the threads that all of these share their work between;
 //! - [`peak`]: what this machine could do at best, to measure against.
 //!
 //! # One result
@@ -18,7 +19,8 @@
 //! fused multiply-adds.
 //!
 //! # Threads and memory
-//! Large inputs are split over the current rayon pool by `rayon::join`. Called from inside a pool,
+//! Large inputs are split over the current [`team`](mod@team) or, where there is none, over the
+//! current rayon pool by `rayon::join`. Called from inside a pool,
 //! nothing is allocated from the second call of a size on. Below a threshold, named beside each
 //! kernel, a call stays on its thread.
 //!
