@@ -68,7 +68,7 @@ const ROUND: f64 = 1.5e-3;
 ///
 /// Within a round the calls take turns, in alternating order, so that whatever else the machine
 /// does meets all of them alike: a ratio is to be taken within a round.
-pub fn rounds<const N: usize>(mut calls: [&mut dyn FnMut(); N]) -> [Vec<f64>; N] {
+pub fn rounds<const N: usize>(mut calls: [&mut (dyn FnMut() + Send); N]) -> [Vec<f64>; N] {
     let repeats = calls.each_mut().map(|call| {
         let trials: Vec<_> = (0..5).map(|_| seconds(call, 1)).collect();
         (ROUND / best(&trials)).ceil() as usize

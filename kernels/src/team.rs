@@ -7,21 +7,24 @@
 //!
 //! # The word
 //! ```text
-//! | released: 1 bit | unclaimed: 7 bits | sleepers: 16 bits | unfinished: 8 bits |
+//! | released: 1 bit | unclaimed: 7 bits | sleepers: 16 bits | held: 8 bits |
 //! ```
-//! The leader opens a region of n parts by adding n to `unclaimed` and to `unfinished`. Whoever
-//! takes one off `unclaimed`, leader or helper, owns that part, does it, and then takes one off
-//! `unfinished`. When that is 0, the region is over. Since a claim is one atomic step and
-//! everything about the region is read after it, it does not matter how long ago a helper looked:
-//! it has claimed a part of whichever region is open now, and that region cannot end without it.
+//! The leader opens a region of n parts by adding n − 1 to `unclaimed`: the first part it does
+//! itself. A helper claims a part by taking one off `unclaimed` and adding one to `held`, which it
+//! takes off again when the part is done; the leader, who needs no such record of its own part,
+//! only takes one off `unclaimed`. When both are 0, the region is over. Since a claim is one atomic
+//! step and everything about the region is read after it, it does not matter how long ago a helper
+//! looked: it has claimed a part of whichever region is open now, and that cannot end without it.
 //!
 //! # Memory order
 //! Every change of the word is an atomic read-modify-write, so all changes since the leader opened
-//! the region belong to one release sequence headed by that opening:
+//! the region belong to one release sequence headed by that opening, and all since a helper has
+//! done its part to one headed by that:
 //!
-//! - a claim (acquire) sees all that the leader wrote before it opened the region (release);
-//! - the leader that reads 0 unfinished parts (acquire) sees all that was written before each part
-//!   was finished (release), and nobody reads the job any more when it writes the next one;
+//! - a helper's claim (acquire) sees all that the leader wrote before it opened the region
+//!   (release);
+//! - the leader, once nothing is unclaimed, sees by 0 parts held (acquire) all that the helpers
+//!   wrote in theirs (release), and they read nothing of the region any more;
 //! - a helper about to sleep adds itself to `sleepers` in the same word: either the leader's next
 //!   change comes later and finds it there, or it comes earlier and the helper finds the news.
 //!
@@ -33,22 +36,22 @@
 //! oldest job first, and so that job was stolen only after all invitations of `f`'s team.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicPtr, AtomicU32};
 use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use std::{array, hint, mem, ptr, thread};
+use std::{hint, mem, thread};
 
 use crate::isa::Isa;
 
-/// The most parts of a region.
+/// The most parts of a region; the word has room for 127.
 pub const MAX_PARTS: usize = 64;
 
-/// One part that is not finished, in the lowest 8 bits.
-const UNFINISHED: u32 = 1;
+/// One part that a helper has claimed and not done, in the lowest 8 bits.
+const HELD: u32 = 1;
 /// One sleeping helper, in the 16 bits above them.
 const SLEEPER: u32 = 1 << 8;
 /// One part that nobody has claimed, in the 7 bits above them.
@@ -57,7 +60,7 @@ const UNCLAIMED: u32 = 1 << 24;
 const RELEASED: u32 = 1 << 31;
 
 /// Looks at the word before a waiting thread begins to yield its core, some tens of microseconds.
-const SPINS: usize = 1 << 10;
+const SPINS: usize = 1 << 11;
 /// How long a helper yields before it goes to sleep.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -178,9 +181,10 @@ pub fn part_count(units: usize, least: usize) -> usize {
 /// Opens a region: does `work` for every part, on the threads of this thread's team or, where
 /// there is none, by `rayon::join`. Returns when all parts are done.
 ///
-/// Threads take the parts from the first to the last, each the next when it is free. Within a
-/// part, this thread and all others are on their own: `share` runs serially there. They are not in
-/// the [`Isa::scope`] of the caller either, which `work` must bring along.
+/// The threads of a team take the parts from the first to the last, each the next when it is free.
+/// Within a part, a thread of a team is on its own: `share` runs serially there. Nor is it in the
+/// caller's [`Isa::scope`], which `work` must bring along. And `work` must leave rayon alone, for
+/// what a helper hands to it can be stolen before the last invitation is (see the module).
 ///
 /// # Panics
 /// When there are more than [`MAX_PARTS`] parts, and with the payload of the first part that
@@ -193,16 +197,25 @@ pub fn share<P: Send>(parts: impl Iterator<Item = P>, work: impl Fn(P) + Sync) {
             work(part);
         });
     }
-    let (mut parts, mut count) = (parts.fuse(), 0);
-    let slots: [_; MAX_PARTS] =
-        array::from_fn(|_| Mutex::new(parts.next().inspect(|_| count += 1)));
+    let mut parts = parts.fuse();
+    let mut slots = [const { Mutex::new(None) }; MAX_PARTS];
+    let mut count = 0;
+    for (slot, part) in slots.iter_mut().zip(&mut parts) {
+        *slot.get_mut().unwrap() = Some(part);
+        count += 1;
+    }
     assert!(parts.next().is_none(), "{TOO_MANY}");
-    let job = |left: usize| {
+    let slots = &slots;
+    // By value, so that a helper finds all that it needs in one place.
+    let job = move |left: usize| {
         let part = slots[count - left].lock().unwrap().take();
         work(part.expect("a part is claimed once"));
     };
     match ROLE.get() {
-        Role::Leader(_) if count > 1 => TEAM.with(|team| team.region(count, &job)),
+        Role::Leader(_) if count > 1 => TEAM.with(|team| {
+            // SAFETY: this thread leads `TEAM`, and while a region is open its role is another.
+            unsafe { team.region(count, job) }
+        }),
         _ => fork(1..count + 1, &job),
     }
 }
@@ -219,15 +232,20 @@ fn fork(parts: Range<usize>, job: &(impl Fn(usize) + Sync)) {
     }
 }
 
-/// What the parts of a region have in common.
-struct Region<'a> {
-    /// Does the part after which `left` − 1 are left to claim.
-    job: &'a (dyn Fn(usize) + Sync),
+/// What the parts of a region have in common. A cache line of its own saves helpers from waiting
+/// for a line that the leader writes to meanwhile.
+#[repr(C, align(128))]
+struct Region<J: ?Sized> {
     /// The first panic.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// Does the part after which `left` − 1 are left to claim.
+    job: J,
 }
 
-impl Region<'_> {
+/// A region with any job.
+type AnyRegion<'a> = Region<dyn Fn(usize) + Sync + 'a>;
+
+impl<J: Fn(usize) + ?Sized> Region<J> {
     /// Does one part. Doesn't unwind: a panic is kept for the leader.
     fn do_part(&self, left: usize) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.job)(left))) {
@@ -247,33 +265,53 @@ impl Region<'_> {
 struct Team {
     /// See the module.
     word: AtomicU32,
-    /// The region that is open. It lies on the leader's stack.
-    region: AtomicPtr<Region<'static>>,
+    /// The region that is open; it lies on the leader's stack. Written by the leader while no
+    /// region is open, read by helpers that hold a part.
+    region: UnsafeCell<Option<&'static AnyRegion<'static>>>,
     /// Held by a helper that goes to sleep, until it sleeps.
     bed: Mutex<()>,
     /// Wakes the sleepers.
     bell: Condvar,
 }
 
+// SAFETY: `region`, the only field that is not `Sync`, holds a reference to something that is, and
+// by the module's "Memory order" its writes and reads are ordered: a read comes after the claim of
+// a part and before that part is given back, a write before the opening of its region and, by the
+// contract of `Team::region`, after the end of the one before.
+unsafe impl Sync for Team {}
+
 impl Team {
     const fn new() -> Self {
         Self {
             word: AtomicU32::new(0),
-            region: AtomicPtr::new(ptr::null_mut()),
+            region: UnsafeCell::new(None),
             bed: Mutex::new(()),
             bell: Condvar::new(),
         }
     }
 
-    /// Calls `job` with every number from 1 to `count`, on this thread, the leader, and its
+    /// Calls `job` with every number from 1 to `count` ≥ 1, on this thread, the leader, and its
     /// helpers.
-    fn region(&self, count: usize, job: &(dyn Fn(usize) + Sync)) {
+    ///
+    /// # Safety
+    /// No region of the team is open.
+    unsafe fn region(&self, count: usize, job: impl Fn(usize) + Sync) {
         let _role = Role::Busy.assume();
-        let region = Region { job, panic: Mutex::new(None) };
-        self.region.store((&raw const region).cast_mut().cast(), Relaxed);
-        self.announce(count as u32 * (UNCLAIMED + UNFINISHED));
-        while self.do_part() {}
-        wait(Duration::MAX, || unfinished(self.word.load(Acquire)) == 0);
+        let region = Region { panic: Mutex::new(None), job };
+        // SAFETY: nobody else reads or writes the field now, as no region is open. The lifetime is
+        // longer than that of `region`, but helpers use the reference only while they hold a part,
+        // and this function neither returns nor unwinds before all parts are given back.
+        unsafe {
+            let region = mem::transmute::<&AnyRegion<'_>, &AnyRegion<'static>>(&region);
+            *self.region.get() = Some(region);
+        }
+        self.announce((count as u32 - 1) * UNCLAIMED);
+        region.do_part(count);
+        let claim = |word| (unclaimed(word) > 0).then(|| word - UNCLAIMED);
+        while let Ok(word) = self.word.try_update(Relaxed, Relaxed, claim) {
+            region.do_part(unclaimed(word));
+        }
+        wait(Duration::MAX, || held(self.word.load(Acquire)) == 0);
         if let Some(payload) = region.panic.into_inner().unwrap() {
             resume_unwind(payload);
         }
@@ -286,23 +324,21 @@ impl Team {
         }
         let _role = Role::Busy.assume();
         while self.word.load(Relaxed) & RELEASED == 0 {
-            if !self.do_part() && !wait(PATIENCE, || !is_idle(self.word.load(Relaxed))) {
+            if !self.help() && !wait(PATIENCE, || !is_idle(self.word.load(Relaxed))) {
                 self.sleep();
             }
         }
     }
 
     /// Claims a part and does it, unless there is none.
-    fn do_part(&self) -> bool {
-        let claim = |word| (unclaimed(word) > 0).then(|| word - UNCLAIMED);
+    fn help(&self) -> bool {
+        let claim = |word| (unclaimed(word) > 0).then(|| word - UNCLAIMED + HELD);
         let Ok(word) = self.word.try_update(Acquire, Relaxed, claim) else { return false };
-        let region = self.region.load(Relaxed);
-        // SAFETY: the claim happens after the announcement of the part claimed, and so after the
-        // pointer to its region was stored; the next store happens after this part is finished,
-        // which is below. Until then the function `region` does not return (nothing in it unwinds
-        // before), and what the pointer leads to is alive. None of it is used after this call.
-        unsafe { (*region).do_part(unclaimed(word)) };
-        self.word.fetch_sub(UNFINISHED, Release);
+        // SAFETY: this thread holds a part of the open region. Until it gives that back, which is
+        // below, the leader neither writes the field nor lets go of what it refers to.
+        let region = unsafe { *self.region.get() }.expect("a region is open");
+        region.do_part(unclaimed(word));
+        self.word.fetch_sub(HELD, Release);
         true
     }
 
@@ -326,7 +362,7 @@ impl Team {
     }
 }
 
-fn unfinished(word: u32) -> usize {
+fn held(word: u32) -> usize {
     (word % SLEEPER) as usize
 }
 

@@ -80,7 +80,6 @@ impl Work {
         passes::logistic_loss(a, b, SIDE, 1.0, d, rows);
         passes::softplus(d);
         passes::tanh_backward(c, d);
-        passes::fill_rows(&a[..SIDE], b);
         passes::sum_rows(c, rows);
         let step = AdamStep {
             rest1: 0.1,

@@ -122,9 +122,10 @@ fn why_the_engine(isa: Isa) -> &'static str {
         "What any x86-64 can run has no fused multiply-add: each one is a call of the C library's \
          fma, for a single element. It is there to check the others against, bit for bit."
     } else {
-        "Rung 7 for every shape and instruction set: no slow edges, a tile for the registers that \
-         there are, scratch kept from call to call, transposed operands. Where whole tiles of \
-         6 x 16 fit, expect the speed of rung 7."
+        "Any shape and layout, with a tile for the registers that there are (12 x 32 with AVX-512): \
+         each panel of B is packed just before it is used, A only where it is read often enough, \
+         and tiles of any height leave no slow edges. Where whole tiles of 6 x 16 fit, expect about \
+         the speed of rung 7."
     }
 }
 

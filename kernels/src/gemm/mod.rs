@@ -28,8 +28,8 @@
 //! ```
 //!
 //! # What is packed
-//! The products of a training step are thin: packing both operands, as the classical five loops
-//! do, would cost up to a third of their time.
+//! The products of a training step are thin: packing both operands whole, as the classical five
+//! loops do, took a sixth of the time of a step of 784-400-20.
 //!
 //! - B is read by whole registers, so its columns must be contiguous. A panel is packed by the tile
 //!   that needs it, just before it needs it, and is then in the L1 cache. A panel that few strips
@@ -80,9 +80,9 @@ impl<T> Output<'_, T> {
     }
 }
 
-/// Cuts loop 6: the rows of A packed at once.
+/// Cuts loop 5: the rows of A packed at once.
 const SLAB_ROWS: usize = 1024;
-/// Cuts loop 7: the depth to which they are packed. With the above: 4 MiB in f32.
+/// Cuts loop 6: the depth to which they are packed. With the above: 4 MiB in f32.
 const SLAB_DEPTH: usize = 1024;
 
 /// Fused multiply-adds below which a second thread costs more than it saves.
@@ -193,7 +193,7 @@ impl Grid {
     }
 }
 
-/// Loops 7 and 6, with micro-tiles of two registers' width and at most MR rows.
+/// Loops 6 and 5, with micro-tiles of two registers' width and at most MR rows.
 fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_, T>) {
     let Call { a, b, output, mut c, may_be_sparse, .. } = call;
     let (m, k, n) = (a.rows(), a.cols(), b.cols());

@@ -36,8 +36,8 @@ impl<'a, T: Scalar, V: Vector<T>> Panel<'a, T, V> {
     /// Whether every row has the width of `registers`.
     #[inline(always)]
     pub(super) fn is_whole(&self, registers: usize) -> bool {
-        let last = (self.depth - 1) * self.stride;
-        self.depth > 0 && last + registers * V::LANES <= self.data.len()
+        let (depth, width) = (self.depth, registers * V::LANES);
+        depth > 0 && (depth - 1) * self.stride + width <= self.data.len()
     }
 
     /// Where row `p` starts.

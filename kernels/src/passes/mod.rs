@@ -16,11 +16,11 @@ pub use elementwise::{
 };
 pub use logistic::logistic_loss;
 pub use reductions::{all_finite, sum};
-pub use rows::{fill_rows, sum_rows};
+pub use rows::sum_rows;
 
 pub(crate) use split::{Pass, dispatch};
 
 /// Elements per task of a pass that computes little, and so waits for memory.
-pub(crate) const LIGHT: usize = 1 << 15;
+pub(crate) const LIGHT: usize = 1 << 13;
 /// Elements per task of a pass that evaluates an elementary function.
-pub(crate) const HEAVY: usize = 1 << 13;
+pub(crate) const HEAVY: usize = 1 << 11;

@@ -1,17 +1,8 @@
-//! Passes between a row and all rows of a matrix.
+//! The sum of the rows of a matrix.
 
 use super::{LIGHT, Pass, dispatch};
 use crate::isa::Kernel;
 use crate::scalar::Scalar;
-
-/// Every row of `y` (batch × row.len()) ← `row`: how a bias enters a matrix product.
-///
-/// # Panics
-/// When `y` is no whole number of rows.
-pub fn fill_rows<T: Scalar>(row: &[T], y: &mut [T]) {
-    check_rows("fill_rows", y.len(), row.len());
-    dispatch(FillRows { row, y }, LIGHT.div_ceil(row.len().max(1)));
-}
 
 /// `out[j]` ← Σᵢ `x[i, j]` for x (batch × out.len()), from the first row to the last.
 ///
@@ -30,35 +21,6 @@ pub fn sum_rows<T: Scalar>(x: &[T], out: &mut [T]) {
 pub(super) fn check_rows(what: &str, len: usize, columns: usize) {
     let whole = if columns == 0 { len == 0 } else { len.is_multiple_of(columns) };
     assert!(whole, "{what}: {len} elements are no whole number of rows of {columns}");
-}
-
-struct FillRows<'a, T> {
-    row: &'a [T],
-    y: &'a mut [T],
-}
-
-impl<T: Scalar> Kernel for FillRows<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for y in self.y.chunks_exact_mut(self.row.len().max(1)) {
-            y.copy_from_slice(self.row);
-        }
-    }
-}
-
-impl<T: Scalar> Pass for FillRows<'_, T> {
-    const GRAIN: usize = 1;
-
-    fn units(&self) -> usize {
-        self.y.len().checked_div(self.row.len()).unwrap_or(0)
-    }
-
-    fn split_at(self, mid: usize) -> (Self, Self) {
-        let (y, other_y) = self.y.split_at_mut(mid * self.row.len());
-        (Self { y, ..self }, Self { y: other_y, ..self })
-    }
 }
 
 struct SumRows<'a, T> {
