@@ -37,6 +37,8 @@ pub trait Scalar:
     const TWO: Self;
     /// 1/2.
     const HALF: Self;
+    /// The smallest positive normal number.
+    const MIN_POSITIVE: Self;
     /// +∞.
     const INFINITY: Self;
     /// Not a number.
@@ -57,24 +59,25 @@ pub trait Scalar:
     fn sqrt(self) -> Self;
     /// |self|.
     fn abs(self) -> Self;
-    /// |self| with the sign of `sign`.
-    fn copysign(self, sign: Self) -> Self;
+    /// −|self| if `sign` has a minus sign, else self.
+    fn or_sign(self, sign: Self) -> Self;
 
-    /// For `t = n + MATH.rounder` with an integer n: 2^⌊n/2⌋, 2^⌈n/2⌉ and 2^-⌈n/2⌉.
-    ///
-    /// Two factors, because 2^n itself may be out of range where a product with it is not.
-    fn powers_of_two(t: Self) -> [Self; 3];
-
-    /// (k, m) with `u = 2^k · m` and √½ ≤ m < √2, for a positive normal `u`.
-    fn split_exponent(u: Self) -> (Self, Self);
+    /// 2ⁿ⁺ᵏ for `t = MATH.rounder + k + n` with integers n and k, where that is a normal number.
+    fn power_of_two(t: Self) -> Self;
 }
 
 /// The constants of one element type's polynomials.
 #[derive(Clone, Copy, Debug)]
 pub struct MathConstants<T: 'static> {
-    /// 1.5 · 2^(mantissa bits): adding it rounds a small number to an integer, which then stands
-    /// in the low bits of the sum.
+    /// 1.5 · 2^(mantissa bits) + the exponent's bias: adding it to a small number rounds that to
+    /// an integer n, and the low bits of the sum are the exponent field of 2ⁿ.
     pub rounder: T,
+    /// k, by which exponents are moved to keep them in range.
+    pub shift: T,
+    /// 2ᵏ.
+    pub up: T,
+    /// 2⁻ᵏ.
+    pub down: T,
     /// log₂ e.
     pub log2_e: T,
     /// The leading bits of ln 2, so few that an exponent times it is exact.
@@ -85,19 +88,24 @@ pub struct MathConstants<T: 'static> {
     pub exp_min: T,
     /// eˣ overflows to ∞ here and above.
     pub exp_max: T,
-    /// 1/2!, 1/3!, …: eʳ = 1 + r + r²·Σᵢ cᵢ·rⁱ for |r| ≤ ln(2)/2.
+    /// σ(x) rounds to 1 here and above.
+    pub sigmoid_one: T,
+    /// tanh(x/2) rounds to −1 here and below.
+    pub tanh_min: T,
+    /// eʳ = 1 + r + r²·Σᵢ cᵢ·rⁱ for |r| ≤ ln(2)/2; see `tests/golden/coefficients.py`.
     pub exp_terms: &'static [T],
-    /// 2/3, 2/5, …: 2·atanh(s) = 2s + s·Σᵢ cᵢ·s²⁽ⁱ⁺¹⁾ for |s| ≤ 3 − 2√2.
-    pub atanh_terms: &'static [T],
+    /// ln(1 + x) = x + x²·Σᵢ cᵢ·xⁱ for x in [0, 1]; see `tests/golden/coefficients.py`.
+    pub ln_1p_terms: &'static [T],
 }
 
 macro_rules! scalar {
-    ($T:ident, $Bits:ident, $math:expr) => {
+    ($T:ident, $math:expr) => {
         impl Scalar for $T {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const TWO: Self = 2.0;
             const HALF: Self = 0.5;
+            const MIN_POSITIVE: Self = $T::MIN_POSITIVE;
             const INFINITY: Self = $T::INFINITY;
             const NAN: Self = $T::NAN;
             const MATH: MathConstants<Self> = $math;
@@ -133,36 +141,13 @@ macro_rules! scalar {
             }
 
             #[inline(always)]
-            fn copysign(self, sign: Self) -> Self {
-                $T::copysign(self, sign)
+            fn or_sign(self, sign: Self) -> Self {
+                Self::from_bits(self.to_bits() | (sign.to_bits() & (-0.0 as Self).to_bits()))
             }
 
             #[inline(always)]
-            fn powers_of_two(t: Self) -> [Self; 3] {
-                const MANTISSA_BITS: u32 = $T::MANTISSA_DIGITS - 1;
-                const BIAS: $Bits = $T::MAX_EXP as $Bits - 1;
-                let n = t.to_bits().wrapping_sub(Self::MATH.rounder.to_bits());
-                // Both halves of n + 2·BIAS are biased exponents, and never negative, so that
-                // the shift need not be an arithmetic one (AVX2 has none for 64 bits).
-                let twice_biased = n.wrapping_add(2 * BIAS);
-                let floor = twice_biased >> 1;
-                let ceil = twice_biased.wrapping_sub(floor);
-                [floor, ceil, (2 * BIAS).wrapping_sub(ceil)]
-                    .map(|exponent| Self::from_bits(exponent << MANTISSA_BITS))
-            }
-
-            #[inline(always)]
-            fn split_exponent(u: Self) -> (Self, Self) {
-                const MANTISSA_BITS: u32 = $T::MANTISSA_DIGITS - 1;
-                const MANTISSA: $Bits = (1 << MANTISSA_BITS) - 1;
-                const BIAS: $Bits = $T::MAX_EXP as $Bits - 1;
-                const SQRT_HALF: $Bits = std::$T::consts::FRAC_1_SQRT_2.to_bits();
-                // Shifts √½ to 1, so that the exponent field changes at √½ and √2.
-                let shifted = u.to_bits().wrapping_add((1.0 as $T).to_bits() - SQRT_HALF);
-                let k = (shifted >> MANTISSA_BITS).wrapping_sub(BIAS);
-                let rounder = Self::MATH.rounder;
-                let k = Self::from_bits(rounder.to_bits().wrapping_add(k)) - rounder;
-                (k, Self::from_bits((shifted & MANTISSA) + SQRT_HALF))
+            fn power_of_two(t: Self) -> Self {
+                Self::from_bits(t.to_bits() << ($T::MANTISSA_DIGITS - 1))
             }
         }
     };
@@ -170,54 +155,80 @@ macro_rules! scalar {
 
 scalar!(
     f32,
-    u32,
     MathConstants {
-        rounder: 12_582_912.0,
+        rounder: 12_582_912.0 + 127.0,
+        shift: 64.0,
+        up: 1.844_674_4e19,
+        down: 5.421_010_9e-20,
         log2_e: std::f32::consts::LOG2_E,
         ln_2_hi: 0.693_145_75,
         ln_2_lo: 1.428_606_8e-6,
         exp_min: -105.0,
         exp_max: 89.0,
-        exp_terms: &[1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0],
-        atanh_terms: &[2.0 / 3.0, 2.0 / 5.0, 2.0 / 7.0, 2.0 / 9.0],
+        sigmoid_one: 18.0,
+        tanh_min: -20.0,
+        exp_terms: &[0.499_999_97, 0.166_665_43, 0.041_667_2, 0.008_366_514, 0.001_388_252_2],
+        ln_1p_terms: &[
+            -0.499_999_3,
+            0.333_305_12,
+            -0.249_585_88,
+            0.196_954_01,
+            -0.153_553_98,
+            0.106_805_58,
+            -0.057_664_465,
+            0.020_204_598,
+            -0.003_318_475_3
+        ],
     }
 );
 
 scalar!(
     f64,
-    u64,
     MathConstants {
-        rounder: 6_755_399_441_055_744.0,
+        rounder: 6_755_399_441_055_744.0 + 1023.0,
+        shift: 512.0,
+        up: 1.340_780_792_994_259_7e154,
+        down: 7.458_340_731_200_207e-155,
         log2_e: std::f64::consts::LOG2_E,
         ln_2_hi: 6.931_471_803_691_238e-1,
         ln_2_lo: 1.908_214_929_270_587_7e-10,
         exp_min: -746.0,
         exp_max: 710.0,
+        sigmoid_one: 38.0,
+        tanh_min: -40.0,
         exp_terms: &[
-            1.0 / 2.0,
-            1.0 / 6.0,
-            1.0 / 24.0,
-            1.0 / 120.0,
-            1.0 / 720.0,
-            1.0 / 5_040.0,
-            1.0 / 40_320.0,
-            1.0 / 362_880.0,
-            1.0 / 3_628_800.0,
-            1.0 / 39_916_800.0,
-            1.0 / 479_001_600.0,
-            1.0 / 6_227_020_800.0,
+            0.500_000_000_000_000_6,
+            0.166_666_666_666_665_88,
+            0.041_666_666_666_576_826,
+            0.008_333_333_333_389_507,
+            0.001_388_888_893_153_939,
+            0.000_198_412_697_190_806_03,
+            2.480_150_530_648_808_4e-5,
+            2.755_740_750_638_037_3e-6,
+            2.762_602_417_772_773e-7,
+            2.505_377_508_364_700_7e-8
         ],
-        atanh_terms: &[
-            2.0 / 3.0,
-            2.0 / 5.0,
-            2.0 / 7.0,
-            2.0 / 9.0,
-            2.0 / 11.0,
-            2.0 / 13.0,
-            2.0 / 15.0,
-            2.0 / 17.0,
-            2.0 / 19.0,
-            2.0 / 21.0,
+        ln_1p_terms: &[
+            -0.499_999_999_999_994_6,
+            0.333_333_333_332_350_4,
+            -0.249_999_999_936_763_78,
+            0.199_999_997_913_170_25,
+            -0.166_666_624_983_939_9,
+            0.142_856_588_958_473_36,
+            -0.124_994_796_007_187_16,
+            0.111_075_059_212_046_77,
+            -0.099_810_145_891_047_7,
+            0.090_131_525_785_379_79,
+            -0.080_812_090_214_142_33,
+            0.070_355_381_238_626_2,
+            -0.057_501_970_668_642_87,
+            0.042_300_079_946_399_31,
+            -0.026_743_939_789_491_817,
+            0.013_838_575_907_408_64,
+            -0.005_543_102_196_370_025_5,
+            0.001_595_738_794_478_515_7,
+            -0.000_291_760_733_880_284_35,
+            2.532_989_307_254_844e-5
         ],
     }
 );
@@ -237,27 +248,16 @@ mod tests {
     }
 
     #[test]
-    fn powers_of_two_multiply_to_the_whole_power() {
-        for n in -150_i32..=128 {
-            let [floor, ceil, inverse] = f32::powers_of_two(n as f32 + f32::MATH.rounder);
-            assert_eq!(f64::from(floor) * f64::from(ceil), 2f64.powi(n));
-            assert_eq!(ceil * inverse, 1.0);
+    fn a_power_of_two_is_made_of_a_rounded_sum() {
+        for n in -126_i32..=127 {
+            let t = n as f32 + 0.3 + f32::MATH.rounder;
+            assert_eq!(f64::from(f32::power_of_two(t)), 2f64.powi(n));
         }
-        for n in -1076_i32..=1024 {
-            let [floor, ceil, inverse] = f64::powers_of_two(f64::from(n) + f64::MATH.rounder);
-            assert_eq!((floor.log2(), ceil.log2()), ((n >> 1).into(), (n - (n >> 1)).into()));
-            assert_eq!(ceil * inverse, 1.0);
+        for n in -1022_i32..=1023 {
+            let t = f64::from(n) - 0.3 + f64::MATH.rounder;
+            assert_eq!(f64::power_of_two(t), 2f64.powi(n));
         }
-    }
-
-    #[test]
-    fn split_exponent_gives_back_its_argument() {
-        for n in -120_i32..=120 {
-            for m in [0.71_f64, 0.99, 1.0, 1.01, 1.41] {
-                let u = m * 2f64.powi(n);
-                assert_eq!(f64::split_exponent(u), (n.into(), m));
-                assert_eq!(f32::split_exponent(u as f32), (n as f32, m as f32));
-            }
-        }
+        assert_eq!((f32::MATH.up, f32::MATH.down), (2f32.powi(64), 2f32.powi(-64)));
+        assert_eq!((f64::MATH.up, f64::MATH.down), (2f64.powi(512), 2f64.powi(-512)));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::{HEAVY, LIGHT, Pass, dispatch};
+use super::{BLOCK, HEAVY, LIGHT, Pass, dispatch};
 use crate::isa::Kernel;
-use crate::math;
+use crate::math::{self, Exponential};
 use crate::scalar::Scalar;
 
 /// A function of one element.
@@ -35,6 +35,40 @@ impl<T: Scalar, F: Function<T>> Kernel for Map<'_, T, F> {
 }
 
 impl<T: Scalar, F: Function<T> + Send> Pass for Map<'_, T, F> {
+    fn units(&self) -> usize {
+        self.x.len()
+    }
+
+    fn split_at(self, mid: usize) -> (Self, Self) {
+        let (one, other) = self.x.split_at_mut(mid);
+        (Self { x: one, function: PhantomData }, Self { x: other, function: PhantomData })
+    }
+}
+
+/// x ← F(x) for every element, F being a function of an exponential.
+struct MapExponential<'a, T, F> {
+    x: &'a mut [T],
+    function: PhantomData<F>,
+}
+
+impl<T: Scalar, F: Exponential<T>> Kernel for MapExponential<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let [mut t, mut r] = [[T::ZERO; BLOCK]; 2];
+        for x in self.x.chunks_mut(BLOCK) {
+            for ((&x, t), r) in x.iter().zip(&mut t).zip(&mut r) {
+                (*t, *r) = F::reduce(x);
+            }
+            for ((x, &t), &r) in x.iter_mut().zip(&t).zip(&r) {
+                *x = F::finish(*x, t, r);
+            }
+        }
+    }
+}
+
+impl<T: Scalar, F: Exponential<T> + Send> Pass for MapExponential<'_, T, F> {
     fn units(&self) -> usize {
         self.x.len()
     }
@@ -85,8 +119,14 @@ impl<T: Scalar, F: Derivative<T> + Send> Pass for Backward<'_, T, F> {
     }
 }
 
-/// Makes one public pass out of one formula.
+/// Makes one public pass out of one formula, or out of the name of an [`Exponential`].
 macro_rules! pass {
+    ($(#[$doc:meta])* $name:ident, $Function:ident) => {
+        $(#[$doc])*
+        pub fn $name<T: Scalar>(x: &mut [T]) {
+            dispatch(MapExponential::<T, math::$Function> { x, function: PhantomData }, HEAVY);
+        }
+    };
     ($(#[$doc:meta])* $name:ident, $Name:ident, $task:ident, |$x:ident| $formula:expr) => {
         struct $Name;
 
@@ -124,31 +164,33 @@ macro_rules! pass {
 
 pass!(
     /// x ← eˣ ([`math::exp`]).
-    exp, Exp, HEAVY, |x| math::exp(x)
+    exp, Exp
 );
 pass!(
     /// x ← eˣ − 1 ([`math::exp_m1`]).
-    exp_m1, ExpM1, HEAVY, |x| math::exp_m1(x)
+    exp_m1, ExpM1
 );
+// Of `relu` and `relu_backward` the compiler would make a store in one branch and none in the
+// other, which does not vectorise; of a sum with 0 it cannot. The sum makes −0 positive.
 pass!(
     /// x ← max(x, 0); NaN stays NaN.
-    relu, Relu, LIGHT, |x| math::relu(x)
+    relu, Relu, LIGHT, |x| math::relu(x) + T::ZERO
 );
 pass!(
     /// x ← tanh x ([`math::tanh`]).
-    tanh, Tanh, HEAVY, |x| math::tanh(x)
+    tanh, Tanh
 );
 pass!(
     /// x ← 1/(1 + e⁻ˣ) ([`math::sigmoid`]).
-    sigmoid, Sigmoid, HEAVY, |x| math::sigmoid(x)
+    sigmoid, Sigmoid
 );
 pass!(
     /// x ← ln(1 + eˣ) ([`math::softplus`]).
-    softplus, Softplus, HEAVY, |x| math::softplus(x)
+    softplus, Softplus
 );
 pass!(
     /// d ← 0 where y = max(x, 0) is 0; where y is NaN, d stays.
-    relu_backward, ReluBackward, LIGHT, |y, d| if y <= T::ZERO { T::ZERO } else { d }
+    relu_backward, ReluBackward, LIGHT, |y, d| (if y <= T::ZERO { T::ZERO } else { d }) + T::ZERO
 );
 pass!(
     /// d ← d·(1 − y²) for y = tanh x.

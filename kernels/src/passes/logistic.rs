@@ -2,9 +2,9 @@
 
 use super::reductions::sum_lanes;
 use super::rows::check_rows;
-use super::{HEAVY, Pass, dispatch};
+use super::{BLOCK, HEAVY, Pass, dispatch};
 use crate::isa::Kernel;
-use crate::math;
+use crate::math::{self, ExpOfMinusAbs, Exponential};
 use crate::scalar::Scalar;
 
 /// The logistic loss of every row and its gradient, with eˣ evaluated once per element:
@@ -47,15 +47,13 @@ struct LogisticLoss<'a, T> {
     row_loss: &'a mut [T],
 }
 
-/// Elements whose losses are kept before they are summed.
-const BLOCK: usize = 512;
-
 impl<T: Scalar> Kernel for LogisticLoss<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let columns = self.columns;
+        let mut between = [[T::ZERO; BLOCK]; 3];
         for (i, row_loss) in self.row_loss.iter_mut().enumerate() {
             let row = i * columns..(i + 1) * columns;
             let x = self.x[row.clone()].chunks(BLOCK);
@@ -63,20 +61,33 @@ impl<T: Scalar> Kernel for LogisticLoss<'_, T> {
             let d_logits = self.d_logits[row].chunks_mut(BLOCK);
             *row_loss = T::ZERO;
             for ((x, logits), d_logits) in x.zip(logits).zip(d_logits) {
-                *row_loss += logistic_block(x, logits, self.scale, d_logits);
+                *row_loss += logistic_block(x, logits, self.scale, d_logits, &mut between);
             }
         }
     }
 }
 
-/// The loss of one block of a row, and its gradient.
+/// The loss of one block of a row, and its gradient. `between` is what the loops keep for each
+/// other.
 #[inline(always)]
-fn logistic_block<T: Scalar>(x: &[T], logits: &[T], scale: T, d_logits: &mut [T]) -> T {
-    let mut losses = [T::ZERO; BLOCK];
-    let losses = &mut losses[..x.len()];
-    for (((&x, &l), d), loss) in x.iter().zip(logits).zip(d_logits).zip(losses.iter_mut()) {
-        let e = math::exp(-l.abs());
-        *loss = (-x).mul_add(l, math::relu(l)) + math::ln_1p_unit(e);
+fn logistic_block<T: Scalar>(
+    x: &[T],
+    logits: &[T],
+    scale: T,
+    d_logits: &mut [T],
+    between: &mut [[T; BLOCK]; 3],
+) -> T {
+    let [t, r, e] = between.each_mut().map(|kept| &mut kept[..x.len()]);
+    for ((&l, t), r) in logits.iter().zip(t.iter_mut()).zip(r.iter_mut()) {
+        (*t, *r) = ExpOfMinusAbs::reduce(l);
+    }
+    for (((&l, &t), &r), e) in logits.iter().zip(t.iter()).zip(r.iter()).zip(e.iter_mut()) {
+        *e = ExpOfMinusAbs::finish(l, t, r);
+    }
+    let losses = t;
+    let inputs = x.iter().zip(logits).zip(e.iter());
+    for (((&x, &l), &e), (d, loss)) in inputs.zip(d_logits.iter_mut().zip(losses.iter_mut())) {
+        *loss = (-x).mul_add(l, math::relu(l)) + math::ln_1p(e);
         *d = scale * (math::sigmoid_from(l, e) - x);
     }
     sum_lanes(losses)

@@ -24,3 +24,6 @@ pub(crate) use split::{Pass, dispatch};
 pub(crate) const LIGHT: usize = 1 << 13;
 /// Elements per task of a pass that evaluates an elementary function.
 pub(crate) const HEAVY: usize = 1 << 11;
+/// Elements that a pass of several loops takes through all of them at a time: few enough to stay
+/// in the first cache, with what is kept between the loops.
+const BLOCK: usize = 512;

@@ -31,9 +31,8 @@ def arguments(name):
     x += [10 ** rng.uniform(-12, 2.84) for _ in range(40)]
     x += [-v for v in x]
     if name == "ln_1p":
-        x = [v for v in x if v > -1]
-        x += [-1 + 2**-k for k in (1, 2, 10, 30, 53)] + [10.0**k for k in (5, 16, 100, 308)]
-        x += [rng.uniform(-1, 0) for _ in range(20)] + [rng.random() for _ in range(40)]
+        x = [v for v in x if 0 <= v <= 1]
+        x += [rng.random() for _ in range(60)] + [10 ** rng.uniform(-12, 0) for _ in range(40)]
     return x
 
 
