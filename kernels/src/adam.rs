@@ -16,11 +16,9 @@ pub struct AdamStep<T> {
     pub beta2: T,
     /// 1 − β₂, the share of the squared gradient in the second moment.
     pub rest2: T,
-    /// lr/(1 − β₁ᵗ): the learning rate with the first moment's bias correction.
+    /// α·√(1 − β₂ᵗ)/(1 − β₁ᵗ): the learning rate with both moments' bias corrections.
     pub step_size: T,
-    /// √(1 − β₂ᵗ): the second moment's bias correction.
-    pub sqrt_correction2: T,
-    /// ε, added to the root of the second moment.
+    /// ε·√(1 − β₂ᵗ), added to the root of the second moment.
     pub epsilon: T,
 }
 
@@ -36,11 +34,14 @@ pub struct AdamTensor<'a, T> {
     pub v: &'a mut [T],
 }
 
-/// One step of Adam (Kingma and Ba 2015) for all tensors, in the form and with the rounding order
-/// of PyTorch:
+/// One step of Adam for all tensors, in the order that Kingma and Ba (2015) give at the end of
+/// section 2, with both bias corrections in the step size:
 ///
-/// m ← m + (1 − β₁)·(g − m),  v ← β₂·v + (1 − β₂)·g²,
-/// p ← p − step_size · m/(√v/sqrt_correction2 + ε)
+/// m ← m + (1 − β₁)·(g − m),  v ← β₂·v + (1 − β₂)·g²,  p ← p − `step_size`·m/(√v + `epsilon`)
+///
+/// A moment below the smallest normal number becomes 0. Such a moment is far too small to move a
+/// parameter, but a weight whose gradient has become 0 for good would keep it, and arithmetic
+/// with subnormal numbers takes several times as long.
 ///
 /// The tensors come together, so that the threads share all of them at once.
 ///
@@ -90,14 +91,19 @@ impl<T: Scalar> Kernel for Adam<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let AdamStep { rest1, beta2, rest2, step_size, sqrt_correction2, epsilon } = *self.step;
+        let AdamStep { rest1, beta2, rest2, step_size, epsilon } = *self.step;
         let AdamTensor { param, grad, m, v } = self.tensor;
         let moments = m.iter_mut().zip(v);
         for ((p, &g), (m, v)) in param.iter_mut().zip(grad).zip(moments) {
-            *m = rest1.mul_add(g - *m, *m);
-            *v = (rest2 * g).mul_add(g, beta2 * *v);
-            let denominator = v.sqrt() / sqrt_correction2 + epsilon;
-            *p = (-step_size).mul_add(*m / denominator, *p);
+            *m = normal_or_zero(rest1.mul_add(g - *m, *m));
+            *v = normal_or_zero((rest2 * g).mul_add(g, beta2 * *v));
+            *p = (-step_size).mul_add(*m / (v.sqrt() + epsilon), *p);
         }
     }
+}
+
+/// x, or 0 for a subnormal x; NaN stays NaN.
+#[inline(always)]
+fn normal_or_zero<T: Scalar>(x: T) -> T {
+    if x.abs() < T::MIN_POSITIVE { T::ZERO } else { x }
 }

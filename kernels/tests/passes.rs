@@ -276,14 +276,7 @@ fn logistic_loss_is_exact_at_extreme_logits() {
 
 #[test]
 fn adam_follows_its_equations_everywhere() {
-    let step = AdamStep {
-        rest1: 0.1,
-        beta2: 0.999,
-        rest2: 0.001,
-        step_size: 0.01,
-        sqrt_correction2: 0.0447,
-        epsilon: 1e-8,
-    };
+    let step = AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 0.01, epsilon: 1e-8 };
     for len in LENGTHS {
         let (param, grad) = (numbers::<f64>(len, 1), numbers::<f64>(len, 2));
         let m = numbers::<f64>(len, 3);
@@ -296,12 +289,39 @@ fn adam_follows_its_equations_everywhere() {
         for i in 0..len {
             let m = 0.9 * m[i] + step.rest1 * grad[i];
             let v = step.beta2 * v[i] + step.rest2 * grad[i] * grad[i];
-            let p =
-                param[i] - step.step_size * m / (v.sqrt() / step.sqrt_correction2 + step.epsilon);
+            let p = param[i] - step.step_size * m / (v.sqrt() + step.epsilon);
             let close = |bits: u64, expected: f64| (f64::from_bits(bits) - expected).abs() < 1e-13;
             assert!(close(found.0[i], p) && close(found.1[i], m) && close(found.2[i], v));
         }
     }
+}
+
+#[test]
+fn adam_lets_no_moment_stay_subnormal() {
+    let tiny = f32::MIN_POSITIVE;
+    let step = AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 0.01, epsilon: 1e-8 };
+    let found = everywhere(|| {
+        let mut param = [1.0_f32; 20];
+        let mut m: Vec<f32> = (0..20).map(|i| 0.2 * i as f32 * tiny - 2.0 * tiny).collect();
+        let mut v: Vec<f32> = (0..20).map(|i| 0.2 * i as f32 * tiny).collect();
+        let grad = [0.0; 20];
+        adam(&step, [AdamTensor { param: &mut param, grad: &grad, m: &mut m, v: &mut v }]);
+        assert_eq!(param, [1.0; 20]);
+        [m, v]
+    });
+    for moment in found.iter().flatten() {
+        assert!(*moment == 0.0 || moment.is_normal(), "{moment:e}");
+    }
+    assert!(found.iter().all(|m| m.contains(&0.0) && m.iter().any(|m| m.is_normal())));
+}
+
+#[test]
+fn adam_keeps_a_moment_that_is_not_a_number() {
+    let step = AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 0.01, epsilon: 1e-8 };
+    let [mut param, mut m, mut v] = [[0.0_f32; 9]; 3];
+    let grad = [f32::NAN; 9];
+    adam(&step, [AdamTensor { param: &mut param, grad: &grad, m: &mut m, v: &mut v }]);
+    assert!([param, m, v].as_flattened().iter().all(|x| x.is_nan()));
 }
 
 proptest! {

@@ -15,9 +15,13 @@ use crate::{
 ///   1 - βᵗ of the weight, which is divided out;
 /// - θ ← θ - α m̂ / (√v̂ + ε).
 ///
+/// Multiplied out, the last line is θ ← θ - α √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε √(1 - β₂ᵗ)), with
+/// one division for each parameter instead of four. That is what [`elbo_kernels::adam`] computes.
+///
 /// The moments are models of the same type `M` as the parameters.
 ///
-/// Source: Kingma & Ba 2014, *Adam: A Method for Stochastic Optimization*, algorithm 1.
+/// Source: Kingma & Ba 2014, *Adam: A Method for Stochastic Optimization*, algorithm 1, and the end
+/// of section 2 for the second form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam<M> {
     /// α.
@@ -52,13 +56,14 @@ impl<M> Adam<M> {
         M: Parameters<T>,
     {
         self.step += 1;
+        let correction1 = 1.0 - power(self.beta1, self.step);
+        let sqrt_correction2 = (1.0 - power(self.beta2, self.step)).sqrt();
         let step = AdamStep {
             rest1: T::from_f64(1.0 - self.beta1),
             beta2: T::from_f64(self.beta2),
             rest2: T::from_f64(1.0 - self.beta2),
-            step_size: T::from_f64(self.learning_rate / (1.0 - power(self.beta1, self.step))),
-            sqrt_correction2: T::from_f64((1.0 - power(self.beta2, self.step)).sqrt()),
-            epsilon: T::from_f64(self.epsilon),
+            step_size: T::from_f64(self.learning_rate * sqrt_correction2 / correction1),
+            epsilon: T::from_f64(self.epsilon * sqrt_correction2),
         };
         let moments = self.m.tensors_mut().zip(self.v.tensors_mut());
         let tensors = model.tensors_mut().zip(d.tensors()).zip(moments);
