@@ -160,10 +160,14 @@ fn checked<T: Scalar>(
     }
     if k == 0 {
         for i in 0..m {
+            let c = c.row_mut(i);
             match output {
-                Output::Overwrite => c.row_mut(i).fill(T::ZERO),
+                Output::Overwrite => c.fill(T::ZERO),
                 Output::Accumulate => {}
-                Output::AddRow(row) => c.row_mut(i).copy_from_slice(row),
+                Output::AddRow(row) => c.copy_from_slice(row),
+            }
+            if may_be_sparse {
+                c.iter_mut().for_each(|c| *c += T::ZERO);
             }
         }
         return;
