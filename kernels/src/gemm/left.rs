@@ -1,11 +1,10 @@
 //! The left operand: strips of A, as high as a micro-tile.
 //!
 //! The micro-kernel takes single elements of A, so that it can read them where they lie. Packing
-//! pays where a strip is read many times, and where most of A is zeros.
+//! pays where a strip is read many times.
 
 use std::ops::Range;
 
-use super::Blocks;
 use crate::isa::Kernel;
 use crate::mat::Mat;
 use crate::scalar::Scalar;
@@ -122,41 +121,6 @@ impl<T: Copy> Strip<T> for ByStep<'_, T> {
     }
 }
 
-/// A packed strip of those steps that are not all zero. Only [`Sparse`] makes one: its
-/// `steps` increase.
-#[derive(Clone, Copy)]
-pub(super) struct Listed<'a, T> {
-    /// `steps.len()` × `height`.
-    data: &'a [T],
-    steps: &'a [u32],
-    height: usize,
-}
-
-impl<T: Copy> Strip<T> for Listed<'_, T> {
-    #[inline(always)]
-    fn is_whole(&self, height: usize, depth: usize) -> bool {
-        let inside = self.steps.last().is_none_or(|&last| (last as usize) < depth);
-        inside && self.height == height && self.data.len() == self.steps.len() * height
-    }
-
-    #[inline(always)]
-    fn depth(&self, _depth: usize) -> usize {
-        self.steps.len()
-    }
-
-    #[inline(always)]
-    unsafe fn at(&self, i: usize, p: usize) -> T {
-        // SAFETY: the caller promises that `i` and `p` are inside a whole strip.
-        unsafe { *self.data.get_unchecked(p * self.height + i) }
-    }
-
-    #[inline(always)]
-    unsafe fn step(&self, p: usize) -> usize {
-        // SAFETY: the caller promises that `p` is inside a whole strip.
-        unsafe { *self.steps.get_unchecked(p) as usize }
-    }
-}
-
 /// A, as strips.
 pub(super) trait Left<T>: Copy {
     /// What its strips are.
@@ -237,48 +201,6 @@ impl<'a, T: Copy> Left<T> for Packed<'a, T> {
     }
 }
 
-/// All strips of A over some depth, packed without the steps that are all zero.
-///
-/// The values of strip i stand where [`Packed`] has them, the kept steps alone. `index` has
-/// for each strip the number of values kept up to the end of each block of the depth, and then the
-/// kept steps, counted from the start of their block.
-#[derive(Clone, Copy)]
-pub(super) struct Sparse<'a, T> {
-    pub(super) data: &'a [T],
-    pub(super) index: &'a [u32],
-    pub(super) depth: usize,
-    pub(super) blocks: usize,
-    pub(super) strips: Strips,
-    /// The number of the block that is read.
-    pub(super) number: usize,
-}
-
-impl<'a, T: Copy> Left<T> for Sparse<'a, T> {
-    type Strip = Listed<'a, T>;
-
-    fn block(self, number: usize, _depth: &Range<usize>) -> Self {
-        Self { number, ..self }
-    }
-
-    #[inline(always)]
-    fn strip(&self, i: usize) -> Listed<'a, T> {
-        let (start, end) = (self.strips.start(i), self.strips.start(i + 1));
-        let height = end - start;
-        let index = &self.index[index_len(i, self.depth, self.blocks)..];
-        let (ends, steps) = index.split_at(self.blocks);
-        let first = if self.number == 0 { 0 } else { ends[self.number - 1] as usize };
-        let kept = first..ends[self.number] as usize;
-        let data = &self.data[start * self.depth..end * self.depth];
-        let data = &data[kept.start * height..kept.end * height];
-        Listed { data, steps: &steps[kept], height }
-    }
-}
-
-/// The length of the index of `strips` strips over `depth` steps in `blocks` blocks.
-pub(super) fn index_len(strips: usize, depth: usize, blocks: usize) -> usize {
-    strips * (blocks + depth)
-}
-
 /// Packs some strips of `a`.
 pub(super) struct PackStrips<'a, T, const MR: usize> {
     /// The rows of these strips.
@@ -286,10 +208,6 @@ pub(super) struct PackStrips<'a, T, const MR: usize> {
     pub(super) strips: Strips,
     pub(super) range: Range<usize>,
     pub(super) data: &'a mut [T],
-    /// Of these strips, where steps that are all zero are to be left out.
-    pub(super) index: Option<&'a mut [u32]>,
-    /// The blocks of the depth.
-    pub(super) blocks: Blocks,
 }
 
 impl<T: Scalar, const MR: usize> Kernel for PackStrips<'_, T, MR> {
@@ -297,23 +215,15 @@ impl<T: Scalar, const MR: usize> Kernel for PackStrips<'_, T, MR> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { a, strips, range, mut data, index, blocks } = self;
+        let Self { a, strips, range, mut data } = self;
         let depth = a.cols();
         let first = strips.start(range.start);
-        let index_len = index_len(1, depth, blocks.clone().count());
-        let mut indices = index.map(|index| index.chunks_exact_mut(index_len));
         for i in range {
             let (start, end) = (strips.start(i), strips.start(i + 1));
             let a = a.block(start - first..end - first, 0..depth);
             let (strip, others) = data.split_at_mut((end - start) * depth);
             data = others;
-            match indices.as_mut().and_then(Iterator::next) {
-                None => by_height::<MR>(end - start, PackStrip { a, strip }),
-                Some(index) => {
-                    let blocks = blocks.clone();
-                    by_height::<MR>(end - start, PackSparse { a, strip, index, blocks });
-                }
-            }
+            by_height::<MR>(end - start, PackStrip { a, strip });
         }
     }
 }
@@ -351,54 +261,6 @@ impl<T: Scalar> ByHeight for PackStrip<'_, T> {
     }
 }
 
-/// Packs one strip without the steps that are all zero.
-struct PackSparse<'a, T> {
-    a: Mat<'a, T>,
-    strip: &'a mut [T],
-    index: &'a mut [u32],
-    blocks: Blocks,
-}
-
-impl<T: Scalar> ByHeight for PackSparse<'_, T> {
-    #[inline(always)]
-    fn run<const H: usize>(self) {
-        let Self { a, strip, index, blocks } = self;
-        let (kept, _) = strip.as_chunks_mut::<H>();
-        let (ends, steps) = index.split_at_mut(blocks.clone().count());
-        let mut count = 0;
-        for (block, end) in blocks.zip(ends) {
-            if a.has_contiguous_rows() {
-                let rows: [&[T]; H] = std::array::from_fn(|i| &a.row(i)[block.clone()]);
-                for first in (0..block.len()).step_by(CHUNK) {
-                    let len = CHUNK.min(block.len() - first);
-                    let mut any = [false; CHUNK];
-                    for row in rows {
-                        for (any, &x) in any.iter_mut().zip(&row[first..first + len]) {
-                            *any |= x != T::ZERO;
-                        }
-                    }
-                    for p in (first..first + len).filter(|p| any[p - first]) {
-                        kept[count] = std::array::from_fn(|i| rows[i][p]);
-                        steps[count] = p as u32;
-                        count += 1;
-                    }
-                }
-            } else {
-                let a = a.t();
-                for p in 0..block.len() {
-                    let step: &[T; H] = a.row(block.start + p).as_array().expect("H rows");
-                    if step.iter().any(|&x| x != T::ZERO) {
-                        kept[count] = *step;
-                        steps[count] = p as u32;
-                        count += 1;
-                    }
-                }
-            }
-            *end = count as u32;
-        }
-    }
-}
-
 /// Something to do to a strip whose height is known when compiling.
 pub(super) trait ByHeight {
     fn run<const H: usize>(self);
@@ -419,38 +281,9 @@ pub(super) fn by_height<const MAX: usize>(height: usize, job: impl ByHeight) {
     cases!(1 2 3 4 5 6 7 8 9 10 11 12)
 }
 
-/// Whether leaving out the steps that are all zero saves more than finding them costs, judged by a
-/// sample of the strips and their steps.
-pub(super) fn is_sparse<T: Scalar>(a: Mat<'_, T>, strips: Strips) -> bool {
-    const SAMPLE: usize = 64;
-    let zero = |s: usize| {
-        // Odd multipliers, so that the sample meets all parts of both dimensions.
-        let (i, p) = (s * 37 % strips.count, (s * a.cols() / SAMPLE + s * 13) % a.cols());
-        (strips.start(i)..strips.start(i + 1)).all(|row| a.at(row, p) == T::ZERO)
-    };
-    4 * (0..SAMPLE).filter(|&s| zero(s)).count() >= SAMPLE
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// 60 × 784, zero but for a stretch of columns.
-    fn stretch(columns: Range<usize>) -> Vec<f32> {
-        (0..60 * 784).map(|i| if columns.contains(&(i % 784)) { 1.0 } else { 0.0 }).collect()
-    }
-
-    #[test]
-    fn the_sample_finds_zeros_in_every_orientation_and_none_where_there_are_none() {
-        for (columns, sparse) in
-            [(0..784, false), (0..10, true), (400..784, true), (60..784, false)]
-        {
-            let data = stretch(columns);
-            let a = Mat::new(&data, 60, 784);
-            assert_eq!(is_sparse(a, Strips::new(60, 6)), sparse);
-            assert_eq!(is_sparse(a.t(), Strips::new(784, 6)), sparse);
-        }
-    }
 
     #[test]
     fn strips_cover_all_rows_in_at_most_two_heights() {
@@ -465,35 +298,6 @@ mod tests {
             for (height, range) in heights {
                 assert!(range.is_empty() || height <= 12);
                 assert!(range.clone().all(|i| strips.start(i + 1) - strips.start(i) == height));
-            }
-        }
-    }
-
-    #[test]
-    fn packing_keeps_the_steps_that_are_not_all_zero_block_by_block() {
-        let data = stretch(300..500);
-        let (a, strips, blocks) =
-            (Mat::new(&data, 60, 784), Strips::new(60, 6), Blocks::new(784, 400, 1));
-        let mut packed = vec![f32::NAN; data.len()];
-        let mut index = vec![u32::MAX; index_len(10, 784, 2)];
-        let (range, blocks) = (0..10, blocks);
-        let job = PackStrips::<_, 6> {
-            a,
-            strips,
-            range,
-            data: &mut packed,
-            index: Some(&mut index),
-            blocks,
-        };
-        crate::Isa::active().run(job);
-        for (number, steps) in [300..392, 0..108].into_iter().enumerate() {
-            let (data, index) = (&packed[..], &index[..]);
-            let sparse = Sparse { data, index, depth: 784, blocks: 2, strips, number };
-            for i in 0..10 {
-                let strip = sparse.strip(i);
-                assert!(strip.is_whole(6, 392));
-                assert!(strip.steps.iter().copied().eq(steps.clone()));
-                assert!(strip.data.iter().all(|&x| x == 1.0));
             }
         }
     }

@@ -36,13 +36,14 @@
 //!   read, and whose rows are contiguous, is read where it lies.
 //! - A is read by single elements, broadcast to a register, so that any layout will do. It is packed
 //!   where it is read so often that its scattered cache lines cost more than packing.
-//! - An A full of zeros ([`gemm_sparse`]) is packed without the steps that are zero in all rows of
-//!   a strip, and their arithmetic is never done.
+//! - An A full of zeros ([`gemm_sparse`]) is read where it lies, through a list of the steps that
+//!   are not zero in all rows of a strip. The arithmetic of the others is never done.
 
 mod left;
 mod micro;
 mod right;
 mod scratch;
+mod sparse;
 mod tile;
 
 use std::ops::Range;
@@ -52,8 +53,9 @@ use crate::mat::{Mat, MatMut};
 use crate::scalar::Scalar;
 use crate::simd::Vector;
 use crate::team;
-use left::{PackStrips, Packed, Sparse, Strips, index_len, is_sparse};
+use left::{PackStrips, Packed, Strips};
 use scratch::{Lengths, Scratch};
+use sparse::{ListSteps, Lists, is_sparse};
 use tile::{Operand, Tile, depth_blocks};
 
 pub(crate) use tile::Tiled;
@@ -205,7 +207,7 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
     let row_slabs = Blocks::new(m, SLAB_ROWS, MR);
     let strips = Strips::new(row_slabs.size.min(m), MR);
     let sparse = may_be_sparse && is_sparse(a, Strips::new(m, MR));
-    let pack = sparse || n >= PACKING_COLS;
+    let pack = !sparse && n >= PACKING_COLS;
     let width = 2 * V::LANES;
     let work = strips.start(strips.count) * depth_slabs.size * n;
     let grid = Grid::new(work, strips.count, n.div_ceil(width));
@@ -214,9 +216,9 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
     let blocks = depth_blocks::<T, V>(depth_slabs.size).count();
     // For an A that may be sparse, as if it were: whether it is can change from call to call.
     let lengths = Lengths {
-        strips: if pack || may_be_sparse { row_slabs.size * depth_slabs.size } else { 0 },
+        strips: if n >= PACKING_COLS { row_slabs.size * depth_slabs.size } else { 0 },
         index: if may_be_sparse {
-            index_len(strips.count, depth_slabs.size, blocks + 1)
+            Lists::len(strips.count, depth_slabs.size, blocks + 1)
         } else {
             0
         },
@@ -237,9 +239,10 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
                 let b = b.block(depth.clone(), 0..n);
                 let c = c.block(rows, 0..n);
                 let strips = Strips::new(a.rows(), MR);
-                let left = if pack {
-                    let index = sparse.then_some(&mut *index);
-                    pack_left::<T, I, V, MR>(a, strips, grid, packed, index)
+                let left = if sparse {
+                    Operand::Sparse(a, list_steps::<T, I, V, MR>(a, strips, grid, index))
+                } else if pack {
+                    Operand::Packed(pack_left::<T, I, MR>(a, strips, grid, packed))
                 } else {
                     Operand::InPlace(a)
                 };
@@ -259,40 +262,50 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
 }
 
 /// Packs all of `a`, on as many threads as the grid has use for.
-fn pack_left<'a, T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(
-    a: Mat<'_, T>,
+fn pack_left<'a, T: Scalar, I: KnownIsa, const MR: usize>(
+    a: Mat<'a, T>,
     strips: Strips,
     grid: Grid,
     packed: &'a mut [T],
-    index: Option<&'a mut [u32]>,
-) -> Operand<'a, T> {
+) -> Packed<'a, T> {
     let depth = a.cols();
-    let blocks = depth_blocks::<T, V>(depth);
-    let block_count = blocks.clone().count();
-    let index_len = |strips| index_len(strips, depth, block_count);
     let packed = &mut packed[..a.rows() * depth];
-    let mut index = index.map(|index| &mut index[..index_len(strips.count)]);
-    let parts = (grid.rows * grid.cols).min(strips.count);
-    let (mut rest, mut rest_index) = (&mut *packed, index.as_deref_mut());
-    let parts = (0..parts).map(|part| {
-        let range = strips.count * part / parts..strips.count * (part + 1) / parts;
+    let mut rest = &mut *packed;
+    let parts = shares(strips, grid).map(|range| {
         let rows = strips.start(range.start)..strips.start(range.end);
         let data = rest.split_off_mut(..rows.len() * depth).expect("it has all rows");
-        let index = rest_index
-            .as_mut()
-            .map(|rest| rest.split_off_mut(..index_len(range.len())).expect("it has all strips"));
-        let a = a.block(rows, 0..depth);
-        PackStrips::<T, MR> { a, strips, range, data, index, blocks: blocks.clone() }
+        PackStrips::<T, MR> { a: a.block(rows, 0..depth), strips, range, data }
     });
     team::share(parts, |part| I::run(part));
-    let data = &*packed;
-    match index {
-        None => Operand::Packed(Packed { data, depth, strips, first: 0 }),
-        Some(index) => {
-            let index = &*index;
-            Operand::Sparse(Sparse { data, index, depth, blocks: block_count, strips, number: 0 })
-        }
-    }
+    Packed { data: packed, depth, strips, first: 0 }
+}
+
+/// Lists the steps of `a` that are not zero, on as many threads as the grid has use for.
+fn list_steps<'a, T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(
+    a: Mat<'_, T>,
+    strips: Strips,
+    grid: Grid,
+    index: &'a mut [u32],
+) -> Lists<'a> {
+    let depth = a.cols();
+    let blocks = depth_blocks::<T, V>(depth);
+    let count = blocks.clone().count();
+    let index = &mut index[..Lists::len(strips.count, depth, count)];
+    let mut rest = &mut *index;
+    let parts = shares(strips, grid).map(|range| {
+        let len = Lists::len(range.len(), depth, count);
+        let index = rest.split_off_mut(..len).expect("it has all strips");
+        let a = a.block(strips.start(range.start)..strips.start(range.end), 0..depth);
+        ListSteps::<T, MR> { a, strips, range, index, blocks: blocks.clone() }
+    });
+    team::share(parts, |part| I::run(part));
+    Lists { index, depth, blocks: count }
+}
+
+/// The strips, divided among as many parts as the grid has tiles.
+fn shares(strips: Strips, grid: Grid) -> impl Iterator<Item = Range<usize>> {
+    let parts = (grid.rows * grid.cols).min(strips.count);
+    (0..parts).map(move |part| strips.count * part / parts..strips.count * (part + 1) / parts)
 }
 
 /// Consecutive ranges of a length.

@@ -8,9 +8,10 @@ use crate::mat::{Mat, MatMut};
 use crate::scalar::Scalar;
 use crate::simd::Vector;
 
-use super::left::{ByHeight, Left, Packed, Rows, Sparse, Steps, Strips, by_height};
+use super::left::{ByHeight, Left, Packed, Rows, Steps, Strips, by_height};
 use super::micro::{Column, MicroTiles};
 use super::right::{PackPanel, Panel, registers};
+use super::sparse::{Lists, Sparse};
 use super::{Blocks, Call, Grid, Output, product};
 
 /// Bytes of a panel of B that loop 4 cuts, KC × NR: it stays in the L1 cache beside a strip of A.
@@ -27,7 +28,8 @@ pub(super) enum Operand<'a, T> {
     /// Where it lies.
     InPlace(Mat<'a, T>),
     Packed(Packed<'a, T>),
-    Sparse(Sparse<'a, T>),
+    /// Where it lies, through lists of steps.
+    Sparse(Mat<'a, T>, Lists<'a>),
 }
 
 /// A tile of C, some strips by some panels, and what it is the product of.
@@ -105,7 +107,14 @@ impl<T: Scalar> Tile<'_, T> {
             }
             Operand::InPlace(a) => self.loops::<I, V, _, MR>(Steps { a, strips }, panels),
             Operand::Packed(a) => self.loops::<I, V, _, MR>(a, panels),
-            Operand::Sparse(a) => self.loops::<I, V, _, MR>(a, panels),
+            Operand::Sparse(a, lists) if a.has_contiguous_rows() => {
+                let a = Sparse { a: Rows { a, strips }, lists, number: 0 };
+                self.loops::<I, V, _, MR>(a, panels);
+            }
+            Operand::Sparse(a, lists) => {
+                let a = Sparse { a: Steps { a, strips }, lists, number: 0 };
+                self.loops::<I, V, _, MR>(a, panels);
+            }
         }
     }
 

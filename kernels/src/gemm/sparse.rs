@@ -1,0 +1,233 @@
+//! A left operand that is full of zeros: for each strip, a list of the steps that matter.
+//!
+//! A step whose elements are 0 in all rows of a strip adds nothing to its chains. The micro-kernel
+//! goes through the list of the other steps, and reads their elements where they lie.
+
+use std::ops::Range;
+
+use super::Blocks;
+use super::left::{ByHeight, Left, Strip, Strips, by_height};
+use crate::isa::Kernel;
+use crate::mat::Mat;
+use crate::scalar::Scalar;
+
+/// Those steps of a strip that are not all zero. Only [`Sparse`] makes one: its `steps` increase.
+#[derive(Clone, Copy)]
+pub(super) struct Listed<'a, S> {
+    strip: S,
+    steps: &'a [u32],
+}
+
+impl<T, S: Strip<T>> Strip<T> for Listed<'_, S> {
+    #[inline(always)]
+    fn is_whole(&self, height: usize, depth: usize) -> bool {
+        let inside = self.steps.last().is_none_or(|&last| (last as usize) < depth);
+        inside && self.strip.is_whole(height, depth)
+    }
+
+    #[inline(always)]
+    fn depth(&self, _depth: usize) -> usize {
+        self.steps.len()
+    }
+
+    #[inline(always)]
+    unsafe fn at(&self, i: usize, p: usize) -> T {
+        // SAFETY: the caller promises that `p` is below the number of steps, which are all inside
+        // the strip, and that `i` is.
+        unsafe { self.strip.at(i, self.step(p)) }
+    }
+
+    #[inline(always)]
+    unsafe fn step(&self, p: usize) -> usize {
+        // SAFETY: the caller promises that `p` is below the number of steps.
+        unsafe { *self.steps.get_unchecked(p) as usize }
+    }
+}
+
+/// A, with the list of the steps of all its strips.
+#[derive(Clone, Copy)]
+pub(super) struct Sparse<'a, A> {
+    pub(super) a: A,
+    pub(super) lists: Lists<'a>,
+    /// The number of the block that is read.
+    pub(super) number: usize,
+}
+
+impl<'a, T, A: Left<T>> Left<T> for Sparse<'a, A> {
+    type Strip = Listed<'a, A::Strip>;
+
+    fn block(self, number: usize, depth: &Range<usize>) -> Self {
+        Self { a: self.a.block(number, depth), number, ..self }
+    }
+
+    #[inline(always)]
+    fn strip(&self, i: usize) -> Self::Strip {
+        Listed { strip: self.a.strip(i), steps: self.lists.steps(i, self.number) }
+    }
+}
+
+/// For each strip, the number of steps listed up to the end of each block of the depth, and then
+/// these steps, counted from the start of their block.
+#[derive(Clone, Copy)]
+pub(super) struct Lists<'a> {
+    pub(super) index: &'a [u32],
+    pub(super) depth: usize,
+    pub(super) blocks: usize,
+}
+
+impl<'a> Lists<'a> {
+    /// The length of the index of `strips` strips over `depth` steps in `blocks` blocks.
+    pub(super) fn len(strips: usize, depth: usize, blocks: usize) -> usize {
+        strips * (blocks + depth)
+    }
+
+    /// The steps of strip `i` in a block.
+    #[inline(always)]
+    fn steps(&self, i: usize, block: usize) -> &'a [u32] {
+        let index = &self.index[Self::len(i, self.depth, self.blocks)..];
+        let (ends, steps) = index.split_at(self.blocks);
+        let first = if block == 0 { 0 } else { ends[block - 1] };
+        &steps[first as usize..ends[block] as usize]
+    }
+}
+
+/// Makes the lists of some strips of `a`.
+pub(super) struct ListSteps<'a, T, const MR: usize> {
+    /// The rows of these strips.
+    pub(super) a: Mat<'a, T>,
+    pub(super) strips: Strips,
+    pub(super) range: Range<usize>,
+    pub(super) index: &'a mut [u32],
+    /// The blocks of the depth.
+    pub(super) blocks: Blocks,
+}
+
+impl<T: Scalar, const MR: usize> Kernel for ListSteps<'_, T, MR> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { a, strips, range, index, blocks } = self;
+        let depth = a.cols();
+        let first = strips.start(range.start);
+        let len = Lists::len(1, depth, blocks.clone().count());
+        for (i, index) in range.zip(index.chunks_exact_mut(len)) {
+            let (start, end) = (strips.start(i), strips.start(i + 1));
+            let a = a.block(start - first..end - first, 0..depth);
+            by_height::<MR>(end - start, ListStrip { a, index, blocks: blocks.clone() });
+        }
+    }
+}
+
+/// Makes the list of one strip.
+struct ListStrip<'a, T> {
+    a: Mat<'a, T>,
+    index: &'a mut [u32],
+    blocks: Blocks,
+}
+
+/// Steps that are looked at together.
+const CHUNK: usize = 32;
+
+impl<T: Scalar> ByHeight for ListStrip<'_, T> {
+    #[inline(always)]
+    fn run<const H: usize>(self) {
+        let Self { a, index, blocks } = self;
+        let (ends, steps) = index.split_at_mut(blocks.clone().count());
+        let mut count = 0;
+        for (block, end) in blocks.zip(ends) {
+            let rows: Option<[&[T]; H]> =
+                a.has_contiguous_rows().then(|| std::array::from_fn(|i| &a.row(i)[block.clone()]));
+            for first in (0..block.len()).step_by(CHUNK) {
+                let len = CHUNK.min(block.len() - first);
+                let mut listed = [false; CHUNK];
+                let listed = &mut listed[..len];
+                match rows {
+                    Some(rows) => {
+                        for row in rows {
+                            for (listed, &x) in listed.iter_mut().zip(&row[first..first + len]) {
+                                *listed |= x != T::ZERO;
+                            }
+                        }
+                    }
+                    None => {
+                        for (p, listed) in listed.iter_mut().enumerate() {
+                            let step = a.t().row(block.start + first + p);
+                            let step: &[T; H] = step.as_array().expect("H rows");
+                            *listed = step.iter().fold(false, |any, &x| any | (x != T::ZERO));
+                        }
+                    }
+                }
+                // Every step is written, and written over by the next unless it is listed:
+                // branches would be mispredicted at every edge of an image.
+                for (p, &listed) in (first..).zip(&*listed) {
+                    steps[count] = p as u32;
+                    count += usize::from(listed);
+                }
+            }
+            *end = count as u32;
+        }
+    }
+}
+
+/// Whether leaving out the steps that are all zero saves more than finding them costs, judged by a
+/// sample of the strips and their steps.
+pub(super) fn is_sparse<T: Scalar>(a: Mat<'_, T>, strips: Strips) -> bool {
+    const SAMPLE: usize = 64;
+    let zero = |s: usize| {
+        // Odd multipliers, so that the sample meets all parts of both dimensions.
+        let (i, p) = (s * 37 % strips.count, (s * a.cols() / SAMPLE + s * 13) % a.cols());
+        (strips.start(i)..strips.start(i + 1)).all(|row| a.at(row, p) == T::ZERO)
+    };
+    4 * (0..SAMPLE).filter(|&s| zero(s)).count() >= SAMPLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gemm::left::Rows;
+
+    /// 60 × 784, zero but for a stretch of columns.
+    fn stretch(columns: Range<usize>) -> Vec<f32> {
+        (0..60 * 784).map(|i| if columns.contains(&(i % 784)) { 1.0 } else { 0.0 }).collect()
+    }
+
+    #[test]
+    fn the_sample_finds_zeros_in_every_orientation_and_none_where_there_are_none() {
+        for (columns, sparse) in
+            [(0..784, false), (0..10, true), (400..784, true), (60..784, false)]
+        {
+            let data = stretch(columns);
+            let a = Mat::new(&data, 60, 784);
+            assert_eq!(is_sparse(a, Strips::new(60, 6)), sparse);
+            assert_eq!(is_sparse(a.t(), Strips::new(784, 6)), sparse);
+        }
+    }
+
+    #[test]
+    fn the_lists_hold_the_steps_that_are_not_all_zero_block_by_block() {
+        let data = stretch(300..500);
+        let (strips, blocks) = (Strips::new(60, 6), Blocks::new(784, 400, 1));
+        let transposed: Vec<f32> = (0..784 * 60).map(|i| data[i % 60 * 784 + i / 60]).collect();
+        for a in [Mat::new(&data, 60, 784), Mat::new(&transposed, 784, 60).t()] {
+            let mut index = vec![u32::MAX; Lists::len(10, 784, 2)];
+            let (range, blocks) = (0..10, blocks.clone());
+            let job = ListSteps::<_, 6> { a, strips, range, index: &mut index, blocks };
+            crate::Isa::active().run(job);
+            let lists = Lists { index: &index, depth: 784, blocks: 2 };
+            for (number, steps) in [300..392, 0..108].into_iter().enumerate() {
+                let a = Rows { a: Mat::new(&data, 60, 784), strips };
+                let sparse = Sparse { a, lists, number: 0 };
+                let sparse = sparse.block(number, &(number * 392..number * 392 + 392));
+                for i in 0..10 {
+                    let strip = sparse.strip(i);
+                    assert!(strip.is_whole(6, 392));
+                    assert!(strip.steps.iter().copied().eq(steps.clone()));
+                    // SAFETY: the strip is whole, and `p` is one of its steps.
+                    let at = |p| unsafe { strip.at(5, p) };
+                    assert!((0..strip.steps.len()).all(|p| at(p) == 1.0));
+                }
+            }
+        }
+    }
+}
