@@ -1,17 +1,26 @@
-//! The matrix products of a training step against the crate matrixmultiply, and as shares of the
-//! machine's measured peak.
+//! The matrix products of a training step against other crates, and as shares of the machine's
+//! measured peak.
+//!
+//! Everything is held against three plain loops first. elbo's products run in a team, as the
+//! trainer has them; the peers on as many threads of rayon's, or of their own, as the heading
+//! says. Criterion times each by itself; for the table at the end all of them take turns in many
+//! short rounds, so that its ratios hold on a machine that others use too. The feature `faer` adds
+//! the crate of that name. `cargo bench --bench gemm -- 20x784x200` measures some shapes only.
 
 mod common;
 
 use std::fmt;
 
-use common::{best, gflops, measured_peak};
+use common::timing::{
+    self, ROUNDS, alone, best, gflops, in_team, measured_peak, peer_columns, peer_headings, rounds,
+    speed_ratios,
+};
 use criterion::Criterion;
-use elbo_kernels::{Isa, Kernel, Mat, MatMut, Output, gemm};
-use ndarray::{Array2, linalg::general_mat_mul};
-use rand::Rng;
-
 use elbo::random::{Purpose, rng};
+use elbo_kernels::{Isa, Kernel, Mat, MatMut, Output, gemm, team::team};
+use elbo_peers::Peer;
+use ndarray::{Array2, ArrayView2};
+use rand::Rng;
 
 /// C (m, n) = A (m, k) · B (k, n), and which operand lies transposed in memory.
 #[derive(Clone, Copy)]
@@ -53,29 +62,40 @@ impl fmt::Display for Product {
     }
 }
 
-/// At batch 128, 784-256-2 and 784-400-20; a wide layer at batch 20; a large square.
-const PRODUCTS: [Product; 12] = [
+/// The large products of 784-256-2 and 784-400-20 at batch 128, then their thin ones; products of
+/// 784-200-200-50 at batch 20; a large square.
+const PRODUCTS: [Product; 23] = [
     Product::forward(128, 784, 256),
     Product::weight_gradient(784, 128, 256),
     Product::forward(128, 256, 784),
+    Product::weight_gradient(256, 128, 784),
     Product::input_gradient(128, 784, 256),
     Product::forward(128, 784, 400),
     Product::weight_gradient(784, 128, 400),
     Product::forward(128, 400, 784),
+    Product::weight_gradient(400, 128, 784),
     Product::input_gradient(128, 784, 400),
     Product::forward(128, 256, 2),
+    Product::weight_gradient(256, 128, 2),
+    Product::input_gradient(128, 2, 256),
     Product::forward(128, 400, 20),
+    Product::weight_gradient(400, 128, 20),
+    Product::input_gradient(128, 20, 400),
     Product::forward(20, 784, 200),
+    Product::weight_gradient(784, 20, 200),
+    Product::forward(20, 200, 784),
+    Product::weight_gradient(200, 20, 784),
+    Product::input_gradient(20, 784, 200),
+    Product::forward(20, 200, 200),
     Product::forward(1024, 1024, 1024),
 ];
 
-/// The operands as they lie in memory, and a result for each side.
+/// The operands as they lie in memory, and the result.
 struct Operands {
     product: Product,
     a: Array2<f32>,
     b: Array2<f32>,
-    elbo: Array2<f32>,
-    matrixmultiply: Array2<f32>,
+    c: Array2<f32>,
 }
 
 impl Operands {
@@ -90,45 +110,45 @@ impl Operands {
             product,
             a: random(m, k, product.a_transposed),
             b: random(k, n, product.b_transposed),
-            elbo: Array2::from_elem((m, n), f32::NAN),
-            matrixmultiply: Array2::from_elem((m, n), f32::NAN),
+            c: Array2::from_elem((m, n), f32::NAN),
         }
     }
 
     fn run_elbo(&mut self) {
-        let a = view(&self.a, self.product.a_transposed);
-        let b = view(&self.b, self.product.b_transposed);
-        let (m, n) = self.elbo.dim();
-        let c = self.elbo.as_slice_mut().expect("a fresh array is row-major");
+        let a = mat(&self.a, self.product.a_transposed);
+        let b = mat(&self.b, self.product.b_transposed);
+        let (m, n) = self.c.dim();
+        let c = self.c.as_slice_mut().expect("a fresh array is row-major");
         gemm(a, b, Output::Overwrite, MatMut::new(c, m, n));
     }
 
-    /// For f32, ndarray's product is one call of `matrixmultiply::sgemm` with both strides of each
-    /// operand.
-    fn run_matrixmultiply(&mut self) {
-        let a = if self.product.a_transposed { self.a.t() } else { self.a.view() };
-        let b = if self.product.b_transposed { self.b.t() } else { self.b.view() };
-        general_mat_mul(1.0, &a, &b, 0.0, &mut self.matrixmultiply);
+    fn run(&mut self, peer: Peer, threads: usize) {
+        let a = view(&self.a, self.product.a_transposed);
+        let b = view(&self.b, self.product.b_transposed);
+        peer.multiply(a, b, self.c.view_mut(), threads);
     }
 
-    /// Holds both results against [`Oracle`]: this crate's bit for bit; matrixmultiply's, whose
-    /// order of summation is its own, to 1e-4 of Σ |a·b|, the scale of its rounding errors.
-    fn check(&mut self) {
+    /// Holds all results against [`Oracle`]: this crate's bit for bit; the peers', whose order of
+    /// summation is their own, to 1e-4 of Σ |a·b|, the scale of its rounding errors.
+    fn check(&mut self, threads: usize) {
+        let (oracle, scale, product) = (self.oracle(|v| v), self.oracle(f32::abs), self.product);
         self.run_elbo();
-        self.run_matrixmultiply();
-        let oracle = self.oracle(|v| v);
-        let scale = self.oracle(f32::abs);
-        for (i, &expected) in oracle.indexed_iter() {
-            let (elbo, peer) = (self.elbo[i], self.matrixmultiply[i]);
-            let product = self.product;
-            assert_eq!(elbo.to_bits(), expected.to_bits(), "elbo, {product}, at {i:?}");
-            assert!((peer - expected).abs() <= 1e-4 * scale[i], "peer, {product}, at {i:?}");
+        for (i, expected) in oracle.indexed_iter() {
+            assert_eq!(self.c[i].to_bits(), expected.to_bits(), "elbo, {product}, at {i:?}");
+        }
+        for &peer in Peer::ALL {
+            self.c.fill(f32::NAN);
+            self.run(peer, threads);
+            for (i, expected) in oracle.indexed_iter() {
+                let close = (self.c[i] - expected).abs() <= 1e-4 * scale[i];
+                assert!(close, "{}, {product}, at {i:?}", peer.name());
+            }
         }
     }
 
     fn oracle(&self, of: fn(f32) -> f32) -> Array2<f32> {
-        let plain = |stored: &Array2<f32>, transposed| {
-            let logical = if transposed { stored.t() } else { stored.view() };
+        let plain = |stored, transposed| {
+            let logical = view(stored, transposed);
             Array2::from_shape_fn(logical.dim(), |i| of(logical[i]))
         };
         let a = plain(&self.a, self.product.a_transposed);
@@ -137,7 +157,11 @@ impl Operands {
     }
 }
 
-fn view(stored: &Array2<f32>, transposed: bool) -> Mat<'_, f32> {
+fn view(stored: &Array2<f32>, transposed: bool) -> ArrayView2<'_, f32> {
+    if transposed { stored.t() } else { stored.view() }
+}
+
+fn mat(stored: &Array2<f32>, transposed: bool) -> Mat<'_, f32> {
     let elements = stored.as_slice().expect("a fresh array is row-major");
     let mat = Mat::new(elements, stored.nrows(), stored.ncols());
     if transposed { mat.t() } else { mat }
@@ -168,39 +192,35 @@ impl Kernel for Oracle {
 /// One line of the closing table.
 struct Line {
     product: Product,
-    gflops: f64,
-    ratio: f64,
+    seconds: f64,
+    /// The speed of elbo over that of each peer.
+    ratios: Vec<f64>,
 }
 
 fn measure(criterion: &mut Criterion, product: Product, threads: usize) -> Option<Line> {
     let mut operands = Operands::new(product);
-    operands.check();
+    operands.check(threads);
 
     let mut selected = false;
     let mut group = criterion.benchmark_group(format!("gemm/{product}/{threads} threads"));
     group.bench_function("elbo", |bencher| {
         selected = true;
-        bencher.iter(|| operands.run_elbo());
+        team(|| bencher.iter(|| operands.run_elbo()));
     });
-    group.bench_function("matrixmultiply", |bencher| {
-        bencher.iter(|| operands.run_matrixmultiply());
-    });
+    for &peer in Peer::ALL {
+        group.bench_function(peer.name(), |bencher| bencher.iter(|| operands.run(peer, threads)));
+    }
     group.finish();
 
     (selected && common::is_timed()).then(|| {
-        let mut peer = Operands::new(product);
-        let (elbo, peer) = (&mut || operands.run_elbo(), &mut || peer.run_matrixmultiply());
-        let [elbo, peer] = common::rounds([elbo, peer]);
-        let gflops = gflops(product.multiply_adds(), best(&elbo));
-        let ratio = median(peer.iter().zip(&elbo).map(|(peer, elbo)| peer / elbo).collect());
-        Line { product, gflops, ratio }
+        let mut calls = vec![in_team(|| operands.run_elbo())];
+        for &peer in Peer::ALL {
+            let mut operands = Operands::new(product);
+            calls.push(alone(move || operands.run(peer, threads)));
+        }
+        let times = rounds(ROUNDS, calls);
+        Line { product, seconds: best(&times[0]), ratios: speed_ratios(&times) }
     })
-}
-
-/// The middle value.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() {
@@ -217,15 +237,27 @@ fn main() {
 }
 
 fn print_table(lines: &[Line], threads: usize, peak: f64) {
-    common::print_heading("matrix products", threads, peak);
-    println!("m x k x n, T: transposed in memory; ratio: speed of elbo over matrixmultiply, which");
-    println!("has the same number of threads but uses at most 4, and fewer for small products\n");
+    timing::print_heading("matrix products", threads, peak);
+    println!("m x k x n, T: transposed in memory; times are elbo's best of {ROUNDS} rounds;");
+    println!("last columns: speed of elbo over another crate's, median over the rounds of both;");
+    println!("matrixmultiply uses at most 4 threads, and fewer for small products\n");
     println!(
-        "{:<16} {:<16} {:>7} {:>9} {:>7} {:>7}",
-        "shape", "role", "threads", "GFLOP/s", "of peak", "ratio"
+        "{:<14} {:<15} {:>7} {:>8} {:>8} {:>7}{}",
+        "shape",
+        "role",
+        "threads",
+        "us",
+        "GFLOP/s",
+        "of peak",
+        peer_headings()
     );
-    for Line { product, gflops, ratio } in lines {
-        let (shape, role, share) = (product.to_string(), product.role, 100.0 * gflops / peak);
-        println!("{shape:<16} {role:<16} {threads:>7} {gflops:>9.1} {share:>6.1}% {ratio:>7.2}");
+    for Line { product, seconds, ratios } in lines {
+        let (shape, role, micros) = (product.to_string(), product.role, 1e6 * seconds);
+        let gflops = gflops(product.multiply_adds(), *seconds);
+        let share = 100.0 * gflops / peak;
+        println!(
+            "{shape:<14} {role:<15} {threads:>7} {micros:>8.1} {gflops:>8.1} {share:>6.1}%{}",
+            peer_columns(ratios)
+        );
     }
 }

@@ -1,97 +1,34 @@
-//! One training step on MNIST, from bytes to updated weights: images per second, and the share of
-//! the machine's measured peak.
+//! One training step on MNIST, from bytes to updated weights: images per second, the share of the
+//! machine's measured peak, and the whole step against other crates that do its matrix products
+//! alone.
+//!
+//! Steps run in a team, as the trainer has them. That a first ELBO is a guess's, and that the
+//! ELBO rises, is checked first. Criterion times elbo's step by itself; for the table at the end
+//! elbo and the peers take turns in many short rounds.
 
 mod common;
 
-use std::path::Path;
-
-use common::{best, gflops, measured_peak};
-use criterion::Criterion;
-use elbo::{
-    data::{self, Images, Part},
-    layers::{Activation, Mlp},
-    models::{Decoder, MlpVae, Workspace},
-    objectives::{Elbo, Figures},
-    optim::Adam,
-    parameters::Parameters,
-    random::{self, Purpose},
-    recipe::Recipe,
+use common::{
+    products::StepProducts,
+    timing::{
+        self, ROUNDS, alone, best, gflops, in_team, measured_peak, peer_columns, peer_headings,
+        rounds, speed_ratios,
+    },
+    workloads::{KNOWS_NOTHING, Training, mnist, network, workloads},
 };
+use criterion::Criterion;
+use elbo::{data::Images, recipe::Recipe};
 use elbo_kernels::team::team;
+use elbo_peers::Peer;
 
-type MlpWorkspace = Workspace<f32, Mlp<f32>, Decoder<f32, Mlp<f32>>>;
-
-/// Nats per image of a decoder that knows nothing: every pixel is a fair coin.
-const KNOWS_NOTHING: f64 = -784.0 * std::f64::consts::LN_2;
-
-/// A model in training, as the library's trainer has it, one step at a time.
-struct Training<'a> {
-    images: &'a Images,
-    order: Vec<usize>,
-    batch_size: usize,
-    start: usize,
-    seed: u64,
-    vae: MlpVae<f32>,
-    adam: Adam<MlpVae<f32>>,
-    gradient: MlpVae<f32>,
-    workspace: MlpWorkspace,
-}
-
-impl<'a> Training<'a> {
-    fn new(recipe: &Recipe, images: &'a Images) -> Self {
-        let vae = recipe.model();
-        let mut order = vec![0; images.len()];
-        random::shuffle(&mut order, recipe.seed, 1);
-        Self {
-            images,
-            order,
-            batch_size: recipe.batch_size,
-            start: 0,
-            seed: recipe.seed,
-            adam: Adam::new(&vae, recipe.learning_rate),
-            gradient: vae.zeros_like(),
-            workspace: vae.workspace(recipe.batch_size),
-            vae,
-        }
-    }
-
-    /// Bytes -> floats, noise, forward, backward, Adam.
-    fn step(&mut self) -> Figures {
-        let indices = &self.order[self.start..self.start + self.batch_size];
-        let (w, d) = (&mut self.workspace, &mut self.gradient);
-        self.images.gather(indices, &mut w.signals.x);
-        let noise = indices.iter().copied();
-        random::fill_normal(&mut w.signals.eps, self.seed, Purpose::TrainNoise, 1, noise);
-        let figures = self.vae.gradient(&Elbo, w, d);
-        self.adam.step(&mut self.vae, d);
-        let next = self.start + self.batch_size;
-        self.start = if next + self.batch_size > self.order.len() { 0 } else { next };
-        figures
-    }
-
-    /// The first batch is as good as a guess, and training improves on it.
-    fn check(&mut self) {
-        let first = self.step().elbo;
-        assert!((first - KNOWS_NOTHING).abs() < 40.0, "the ELBO starts at {first}");
-        let last = (0..50).map(|_| self.step().elbo).last();
-        assert!(last.is_some_and(|last| last > first + 100.0), "the ELBO: {first}, then {last:?}");
-    }
-}
-
-fn recipes(images: &Images) -> Vec<Recipe> {
-    let built_in = |name| Recipe::find(name).expect("it is built in");
-    let tanh = Recipe {
-        name: "tanh".into(),
-        hidden: vec![200, 200],
-        latent: 50,
-        activation: Activation::Tanh,
-        batch_size: 20,
-        ..Recipe::default()
-    };
-    let image = Some([images.height(), images.width()]);
-    [built_in("tutorial"), built_in("pytorch-example"), tanh]
-        .map(|recipe| Recipe { image, ..recipe })
-        .into()
+/// The first batch is as good as a guess, training improves on it, and the peers are given all
+/// products of a step.
+fn check(training: &mut Training<'_>, products: &StepProducts) {
+    let first = training.step().elbo;
+    assert!((first - KNOWS_NOTHING).abs() < 40.0, "the ELBO starts at {first}");
+    let last = (0..50).map(|_| training.step().elbo).last();
+    assert!(last.is_some_and(|last| last > first + 100.0), "the ELBO: {first}, then {last:?}");
+    assert_eq!(products.multiply_adds(), training.multiply_adds());
 }
 
 /// One line of the closing table.
@@ -99,6 +36,8 @@ struct Line {
     recipe: Recipe,
     multiply_adds: usize,
     seconds: f64,
+    /// The speed of elbo's whole step over that of each peer's products.
+    ratios: Vec<f64>,
 }
 
 fn measure(
@@ -108,33 +47,36 @@ fn measure(
     threads: usize,
 ) -> Option<Line> {
     let mut training = Training::new(&recipe, images);
-    training.check();
+    let products = StepProducts::new(&training.vae, recipe.batch_size);
+    check(&mut training, &products);
 
     let mut selected = false;
     let id = format!("training step/{}/{threads} threads", recipe.name);
     criterion.bench_function(&id, |bencher| {
         selected = true;
-        bencher.iter(|| training.step());
+        team(|| bencher.iter(|| training.step()));
     });
 
     (selected && common::is_timed()).then(|| {
-        let step = &mut || {
+        let multiply_adds = training.multiply_adds();
+        let mut calls = vec![in_team(|| {
             training.step();
-        };
-        // As the trainer runs them.
-        let [times] = team(|| common::rounds([step]));
-        let multiply_adds = recipe.batch_size * training.vae.multiply_adds_per_image();
-        Line { recipe, multiply_adds, seconds: best(&times) }
+        })];
+        for &peer in Peer::ALL {
+            let mut products = products.clone();
+            calls.push(alone(move || products.run(peer, threads)));
+        }
+        let times = rounds(ROUNDS, calls);
+        Line { recipe, multiply_adds, seconds: best(&times[0]), ratios: speed_ratios(&times) }
     })
 }
 
 fn main() {
     common::with_each_thread_count(|threads| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
-        let images = data::load(&folder, Part::Train).expect("MNIST is in data/mnist").images;
+        let images = mnist();
         let mut criterion = common::criterion();
         let before = measured_peak(threads);
-        let recipes = recipes(&images).into_iter();
+        let recipes = workloads().into_iter();
         let lines: Vec<_> =
             recipes.filter_map(|r| measure(&mut criterion, r, &images, threads)).collect();
         criterion.final_summary();
@@ -145,22 +87,32 @@ fn main() {
 }
 
 fn print_table(lines: &[Line], threads: usize, peak: f64) {
-    common::print_heading("one training step", threads, peak);
-    println!("GFLOP/s counts the matrix products alone, those with skipped zeros included\n");
+    timing::print_heading("one training step", threads, peak);
+    println!("times are the best of {ROUNDS} rounds; GFLOP/s counts the matrix products alone,");
+    println!("those with skipped zeros included");
+    println!("last columns: speed of elbo's WHOLE step over that of another crate doing ONLY the");
+    println!("matrix products of that step, median over the rounds of both\n");
     println!(
-        "{:<16} {:<16} {:>5} {:>7} {:>9} {:>9} {:>9} {:>7}",
-        "recipe", "network", "batch", "threads", "us/step", "images/s", "GFLOP/s", "of peak"
+        "{:<16} {:<15} {:>5} {:>7} {:>8} {:>8} {:>8} {:>7}{}",
+        "recipe",
+        "network",
+        "batch",
+        "threads",
+        "us/step",
+        "images/s",
+        "GFLOP/s",
+        "of peak",
+        peer_headings()
     );
-    for Line { recipe, multiply_adds, seconds } in lines {
-        let hidden: String = recipe.hidden.iter().map(|width| format!("{width}-")).collect();
-        let network = format!("{}-{hidden}{}", recipe.pixels().unwrap_or(0), recipe.latent);
-        let (name, batch) = (&recipe.name, recipe.batch_size);
+    for Line { recipe, multiply_adds, seconds, ratios } in lines {
+        let (name, network, batch) = (&recipe.name, network(recipe), recipe.batch_size);
         let (micros, images) = (1e6 * seconds, batch as f64 / seconds);
         let gflops = gflops(*multiply_adds, *seconds);
         let share = 100.0 * gflops / peak;
         println!(
-            "{name:<16} {network:<16} {batch:>5} {threads:>7} {micros:>9.0} {images:>9.0} \
-             {gflops:>9.1} {share:>6.1}%"
+            "{name:<16} {network:<15} {batch:>5} {threads:>7} {micros:>8.0} {images:>8.0} \
+             {gflops:>8.1} {share:>6.1}%{}",
+            peer_columns(ratios)
         );
     }
 }
