@@ -3,7 +3,7 @@
 //!
 //! Passes have the operands of a batch of 128 images of 784 pixels; Adam has the weights of a
 //! layer of 784 x 400. Everything is held against the plain loop first. Only the pass is timed,
-//! call by call: before each call its output is set again to what it was, so that a pass in place
+//! call by call: before each call, but for Adam's, its output is set again to what it was, so that a pass in place
 //! meets the same values every time (tanh of tanh of ... would soon be timed on values that no
 //! training has), and operands are warm, in the caches of the thread that calls. elbo runs in a
 //! team, as the trainer has it; a plain loop is one thread's, as the compiler makes it for the
@@ -32,7 +32,7 @@ const WEIGHTS: usize = 784 * 400;
 /// Of the gradient of the logistic loss: that of a mean over the batch.
 const SCALE: f32 = 1.0 / ROWS as f32;
 /// Up to 2.1 units in the last place of elbo's functions, 1 of std's, and a few roundings of the
-/// formulas around them: 16 units at the least.
+/// formulas around them: 8 units at the least.
 const TOLERANCE: f32 = 1e-6;
 /// Of a loss that the plain loop adds up from 784 terms, with a rounding each.
 const SUM_TOLERANCE: f32 = 1e-4;

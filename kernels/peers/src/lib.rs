@@ -63,7 +63,8 @@ impl Peer {
     }
 }
 
-/// `gemm::gemm` computes C = α·C + β·A·B, here with α = 0 and without reading C.
+/// `gemm::gemm` computes C = α·C + β·A·B, here with α = 0 and without reading C. The shapes must
+/// agree.
 fn multiply_gemm(
     a: ArrayView2<'_, f32>,
     b: ArrayView2<'_, f32>,
@@ -75,7 +76,8 @@ fn multiply_gemm(
     let [b_rs, b_cs] = strides(&b);
     let [c_rs, c_cs] = strides(&c.view());
     let parallelism = if threads == 1 { Parallelism::None } else { Parallelism::Rayon(threads) };
-    // SAFETY: by the caller's check A is m × k, B is k × n and C is m × n. An ndarray view holds
+    assert!(b.nrows() == k && c.dim() == (m, n), "multiply_gemm: shapes");
+    // SAFETY: as asserted, A is m × k, B is k × n and C is m × n. An ndarray view holds
     // every element that its pointer and strides reach within its shape, for as long as it is
     // borrowed; that of C is exclusive and its elements are distinct.
     unsafe {

@@ -40,7 +40,11 @@ impl Strips {
 }
 
 /// What the micro-kernel reads of A: H rows, step by step.
-pub(super) trait Strip<T>: Copy {
+///
+/// # Safety
+/// Where [`is_whole`](Self::is_whole) says yes, [`at`](Self::at) reads inside the strip for all i
+/// below `height` and p below [`depth`](Self::depth), and [`step`](Self::step) is below `depth`.
+pub(super) unsafe trait Strip<T>: Copy {
     /// Whether it has `height` rows and multiplies no other rows of B than the first `depth`.
     fn is_whole(&self, height: usize, depth: usize) -> bool;
 
@@ -67,7 +71,8 @@ pub(super) struct ByRow<'a, T> {
     pub(super) stride: usize,
 }
 
-impl<T: Copy> Strip<T> for ByRow<'_, T> {
+// SAFETY: `is_whole` compares the place of the last element with the length of `data`.
+unsafe impl<T: Copy> Strip<T> for ByRow<'_, T> {
     #[inline(always)]
     fn is_whole(&self, height: usize, depth: usize) -> bool {
         (height - 1) * self.stride + depth <= self.data.len()
@@ -98,7 +103,8 @@ pub(super) struct ByStep<'a, T> {
     pub(super) stride: usize,
 }
 
-impl<T: Copy> Strip<T> for ByStep<'_, T> {
+// SAFETY: `is_whole` compares the place of the last element with the length of `data`.
+unsafe impl<T: Copy> Strip<T> for ByStep<'_, T> {
     #[inline(always)]
     fn is_whole(&self, height: usize, depth: usize) -> bool {
         (depth - 1) * self.stride + height <= self.data.len()
@@ -232,7 +238,7 @@ impl<T: Scalar, const MR: usize> Kernel for PackStrips<'_, T, MR> {
 /// lines written to stay in the L1 cache.
 const CHUNK: usize = 16;
 
-/// Packs one strip, every step.
+/// Packs one strip.
 struct PackStrip<'a, T> {
     a: Mat<'a, T>,
     strip: &'a mut [T],

@@ -55,7 +55,7 @@ use crate::simd::Vector;
 use crate::team;
 use left::{PackStrips, Packed, Strips};
 use scratch::{Lengths, Scratch};
-use sparse::{ListSteps, Lists, is_sparse};
+use sparse::{Lists, is_sparse, list_steps};
 use tile::{Operand, Tile, depth_blocks};
 
 pub(crate) use tile::Tiled;
@@ -214,14 +214,10 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
     let cols_per_tile = n.div_ceil(width).div_ceil(grid.cols) * width;
     let strips_per_tile = strips.count.div_ceil(grid.rows);
     let blocks = depth_blocks::<T, V>(depth_slabs.size).count();
-    // For an A that may be sparse, as if it were: whether it is can change from call to call.
+    // Enough whether A is sparse or not: that can change from call to call.
     let lengths = Lengths {
         strips: if n >= PACKING_COLS { row_slabs.size * depth_slabs.size } else { 0 },
-        index: if may_be_sparse {
-            Lists::len(strips.count, depth_slabs.size, blocks + 1)
-        } else {
-            0
-        },
+        index: if may_be_sparse { Lists::len(strips.count, depth_slabs.size, blocks) } else { 0 },
         panels: Tile::<T>::panels_len::<V, MR>(
             strips_per_tile,
             depth_slabs.size,
@@ -240,7 +236,8 @@ fn product<T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(call: Call<'_,
                 let c = c.block(rows, 0..n);
                 let strips = Strips::new(a.rows(), MR);
                 let left = if sparse {
-                    Operand::Sparse(a, list_steps::<T, I, V, MR>(a, strips, grid, index))
+                    let (parts, blocks) = (shares(strips, grid), depth_blocks::<T, V>(a.cols()));
+                    Operand::Sparse(a, list_steps::<T, I, MR>(a, strips, parts, blocks, index))
                 } else if pack {
                     Operand::Packed(pack_left::<T, I, MR>(a, strips, grid, packed))
                 } else {
@@ -278,28 +275,6 @@ fn pack_left<'a, T: Scalar, I: KnownIsa, const MR: usize>(
     });
     team::share(parts, |part| I::run(part));
     Packed { data: packed, depth, strips, first: 0 }
-}
-
-/// Lists the steps of `a` that are not zero, on as many threads as the grid has use for.
-fn list_steps<'a, T: Scalar, I: KnownIsa, V: Vector<T>, const MR: usize>(
-    a: Mat<'_, T>,
-    strips: Strips,
-    grid: Grid,
-    index: &'a mut [u32],
-) -> Lists<'a> {
-    let depth = a.cols();
-    let blocks = depth_blocks::<T, V>(depth);
-    let count = blocks.clone().count();
-    let index = &mut index[..Lists::len(strips.count, depth, count)];
-    let mut rest = &mut *index;
-    let parts = shares(strips, grid).map(|range| {
-        let len = Lists::len(range.len(), depth, count);
-        let index = rest.split_off_mut(..len).expect("it has all strips");
-        let a = a.block(strips.start(range.start)..strips.start(range.end), 0..depth);
-        ListSteps::<T, MR> { a, strips, range, index, blocks: blocks.clone() }
-    });
-    team::share(parts, |part| I::run(part));
-    Lists { index, depth, blocks: count }
 }
 
 /// The strips, divided among as many parts as the grid has tiles.

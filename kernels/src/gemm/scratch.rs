@@ -1,4 +1,4 @@
-//! Where packed operands live: a buffer that the calling thread keeps from call to call.
+//! Where packed operands and lists of steps live: a buffer that the calling thread keeps from call to call.
 
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -22,7 +22,7 @@ thread_local! {
 pub(super) struct Lengths {
     /// Packed strips of A.
     pub(super) strips: usize,
-    /// The index of sparse strips.
+    /// The lists of steps of a sparse A.
     pub(super) index: usize,
     /// Packed panels of B, for each thread at work.
     pub(super) panels: usize,

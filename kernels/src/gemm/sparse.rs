@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use super::Blocks;
 use super::left::{ByHeight, Left, Strip, Strips, by_height};
-use crate::isa::Kernel;
+use crate::isa::{Kernel, KnownIsa};
 use crate::mat::Mat;
 use crate::scalar::Scalar;
+use crate::team;
 
 /// Those steps of a strip that are not all zero. Only [`Sparse`] makes one: its `steps` increase.
 #[derive(Clone, Copy)]
@@ -18,7 +19,8 @@ pub(super) struct Listed<'a, S> {
     steps: &'a [u32],
 }
 
-impl<T, S: Strip<T>> Strip<T> for Listed<'_, S> {
+// SAFETY: the steps increase, and `is_whole` has found the last one inside the strip.
+unsafe impl<T, S: Strip<T>> Strip<T> for Listed<'_, S> {
     #[inline(always)]
     fn is_whole(&self, height: usize, depth: usize) -> bool {
         let inside = self.steps.last().is_none_or(|&last| (last as usize) < depth);
@@ -67,12 +69,13 @@ impl<'a, T, A: Left<T>> Left<T> for Sparse<'a, A> {
 }
 
 /// For each strip, the number of steps listed up to the end of each block of the depth, and then
-/// these steps, counted from the start of their block.
+/// these steps, counted from the start of their block. Only [`list_steps`] makes one, so that they
+/// increase.
 #[derive(Clone, Copy)]
 pub(super) struct Lists<'a> {
-    pub(super) index: &'a [u32],
-    pub(super) depth: usize,
-    pub(super) blocks: usize,
+    index: &'a [u32],
+    depth: usize,
+    blocks: usize,
 }
 
 impl<'a> Lists<'a> {
@@ -91,15 +94,37 @@ impl<'a> Lists<'a> {
     }
 }
 
+/// Lists the steps of `a` that are not zero, over some blocks of the depth. The threads share the
+/// `parts` of the strips.
+pub(super) fn list_steps<'a, T: Scalar, I: KnownIsa, const MR: usize>(
+    a: Mat<'_, T>,
+    strips: Strips,
+    parts: impl Iterator<Item = Range<usize>>,
+    blocks: Blocks,
+    index: &'a mut [u32],
+) -> Lists<'a> {
+    let (depth, count) = (a.cols(), blocks.clone().count());
+    let index = &mut index[..Lists::len(strips.count, depth, count)];
+    let mut rest = &mut *index;
+    let parts = parts.map(|range| {
+        let len = Lists::len(range.len(), depth, count);
+        let index = rest.split_off_mut(..len).expect("it has all strips");
+        let a = a.block(strips.start(range.start)..strips.start(range.end), 0..depth);
+        ListSteps::<T, MR> { a, strips, range, index, blocks: blocks.clone() }
+    });
+    team::share(parts, |part| I::run(part));
+    Lists { index, depth, blocks: count }
+}
+
 /// Makes the lists of some strips of `a`.
-pub(super) struct ListSteps<'a, T, const MR: usize> {
+struct ListSteps<'a, T, const MR: usize> {
     /// The rows of these strips.
-    pub(super) a: Mat<'a, T>,
-    pub(super) strips: Strips,
-    pub(super) range: Range<usize>,
-    pub(super) index: &'a mut [u32],
+    a: Mat<'a, T>,
+    strips: Strips,
+    range: Range<usize>,
+    index: &'a mut [u32],
     /// The blocks of the depth.
-    pub(super) blocks: Blocks,
+    blocks: Blocks,
 }
 
 impl<T: Scalar, const MR: usize> Kernel for ListSteps<'_, T, MR> {
@@ -186,6 +211,7 @@ pub(super) fn is_sparse<T: Scalar>(a: Mat<'_, T>, strips: Strips) -> bool {
 mod tests {
     use super::*;
     use crate::gemm::left::Rows;
+    use crate::isa::Portable;
 
     /// 60 × 784, zero but for a stretch of columns.
     fn stretch(columns: Range<usize>) -> Vec<f32> {
@@ -211,10 +237,8 @@ mod tests {
         let transposed: Vec<f32> = (0..784 * 60).map(|i| data[i % 60 * 784 + i / 60]).collect();
         for a in [Mat::new(&data, 60, 784), Mat::new(&transposed, 784, 60).t()] {
             let mut index = vec![u32::MAX; Lists::len(10, 784, 2)];
-            let (range, blocks) = (0..10, blocks.clone());
-            let job = ListSteps::<_, 6> { a, strips, range, index: &mut index, blocks };
-            crate::Isa::active().run(job);
-            let lists = Lists { index: &index, depth: 784, blocks: 2 };
+            let (parts, blocks) = ([0..4, 4..10].into_iter(), blocks.clone());
+            let lists = list_steps::<_, Portable, 6>(a, strips, parts, blocks, &mut index);
             for (number, steps) in [300..392, 0..108].into_iter().enumerate() {
                 let a = Rows { a: Mat::new(&data, 60, 784), strips };
                 let sparse = Sparse { a, lists, number: 0 };

@@ -7,42 +7,9 @@ use crate::isa::Kernel;
 use crate::math::{self, Exponential};
 use crate::scalar::Scalar;
 
-/// A function of one element.
-trait Function<T> {
-    fn call(x: T) -> T;
-}
-
 /// The gradient at a function's input, from the function's output and the gradient there.
 trait Derivative<T> {
     fn call(y: T, d: T) -> T;
-}
-
-/// x ← F(x) for every element.
-struct Map<'a, T, F> {
-    x: &'a mut [T],
-    function: PhantomData<F>,
-}
-
-impl<T: Scalar, F: Function<T>> Kernel for Map<'_, T, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for x in self.x {
-            *x = F::call(*x);
-        }
-    }
-}
-
-impl<T: Scalar, F: Function<T> + Send> Pass for Map<'_, T, F> {
-    fn units(&self) -> usize {
-        self.x.len()
-    }
-
-    fn split_at(self, mid: usize) -> (Self, Self) {
-        let (one, other) = self.x.split_at_mut(mid);
-        (Self { x: one, function: PhantomData }, Self { x: other, function: PhantomData })
-    }
 }
 
 /// x ← F(x) for every element, F being a function of an exponential.
@@ -119,27 +86,12 @@ impl<T: Scalar, F: Derivative<T> + Send> Pass for Backward<'_, T, F> {
     }
 }
 
-/// Makes one public pass out of one formula, or out of the name of an [`Exponential`].
+/// Makes one public pass out of the name of an [`Exponential`], or out of a derivative's formula.
 macro_rules! pass {
     ($(#[$doc:meta])* $name:ident, $Function:ident) => {
         $(#[$doc])*
         pub fn $name<T: Scalar>(x: &mut [T]) {
             dispatch(MapExponential::<T, math::$Function> { x, function: PhantomData }, HEAVY);
-        }
-    };
-    ($(#[$doc:meta])* $name:ident, $Name:ident, $task:ident, |$x:ident| $formula:expr) => {
-        struct $Name;
-
-        impl<T: Scalar> Function<T> for $Name {
-            #[inline(always)]
-            fn call($x: T) -> T {
-                $formula
-            }
-        }
-
-        $(#[$doc])*
-        pub fn $name<T: Scalar>(x: &mut [T]) {
-            dispatch(Map::<T, $Name> { x, function: PhantomData }, $task);
         }
     };
     ($(#[$doc:meta])* $name:ident, $Name:ident, $task:ident, |$y:ident, $d:ident| $formula:expr) => {
@@ -170,12 +122,6 @@ pass!(
     /// x ← eˣ − 1 ([`math::exp_m1`]).
     exp_m1, ExpM1
 );
-// Of `relu` and `relu_backward` the compiler would make a store in one branch and none in the
-// other, which does not vectorise; of a sum with 0 it cannot. The sum makes −0 positive.
-pass!(
-    /// x ← max(x, 0); NaN stays NaN.
-    relu, Relu, LIGHT, |x| math::relu(x) + T::ZERO
-);
 pass!(
     /// x ← tanh x ([`math::tanh`]).
     tanh, Tanh
@@ -188,6 +134,7 @@ pass!(
     /// x ← ln(1 + eˣ) ([`math::softplus`]).
     softplus, Softplus
 );
+// The sum is for the compiler, as in `Relu`.
 pass!(
     /// d ← 0 where y = max(x, 0) is 0; where y is NaN, d stays.
     relu_backward, ReluBackward, LIGHT, |y, d| (if y <= T::ZERO { T::ZERO } else { d }) + T::ZERO
@@ -205,6 +152,39 @@ pass!(
     /// small.
     softplus_backward, SoftplusBackward, HEAVY, |y, d| d * -math::exp_m1(-y)
 );
+
+/// x ← max(x, 0); NaN stays NaN.
+pub fn relu<T: Scalar>(x: &mut [T]) {
+    dispatch(Relu { x }, LIGHT);
+}
+
+struct Relu<'a, T> {
+    x: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel for Relu<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for x in self.x {
+            // Without the sum, the compiler stores only the zeros, one by one behind a branch. It
+            // makes −0 positive.
+            *x = math::relu(*x) + T::ZERO;
+        }
+    }
+}
+
+impl<T: Scalar> Pass for Relu<'_, T> {
+    fn units(&self) -> usize {
+        self.x.len()
+    }
+
+    fn split_at(self, mid: usize) -> (Self, Self) {
+        let (one, other) = self.x.split_at_mut(mid);
+        (Self { x: one }, Self { x: other })
+    }
+}
 
 /// `out[i]` ← `bytes[i]`/255, correctly rounded.
 ///

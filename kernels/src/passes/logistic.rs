@@ -12,7 +12,8 @@ use crate::scalar::Scalar;
 /// `row_loss[i]` ← Σⱼ max(l, 0) − x·l + ln(1 + e^−|l|),  d_logits ← scale·(σ(l) − x)
 ///
 /// where x and l are elements of `x` and `logits` (batch × columns). The loss is −ln p(x|l) for
-/// Bernoulli variables, is right for x anywhere in [0, 1], and overflows for no finite logit.
+/// Bernoulli variables, is right for x anywhere in [0, 1], and no term of it overflows for a finite
+/// logit. An infinite one can make the loss NaN, but never the gradient.
 /// `scale` multiplies the gradient only: 1/batch for a loss that is averaged over the batch.
 ///
 /// # Panics

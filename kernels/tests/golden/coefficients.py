@@ -3,9 +3,10 @@
 
     e^r - 1 = r + r^2 P(r) for |r| <= ln(2)/2    and    ln(1 + x) = x + x^2 P(x) for 0 <= x <= 1,
 
-with that error, before and after they are rounded, in units of 2^-24 (f32) or 2^-53 (f64).
+with that error, before and after they are rounded, in units of 2^-24 (f32) or 2^-53 (f64). Of two
+ways to round them, all at once or one after the other, the better one is taken.
 
-Needs mpmath (1.3 was used): python3 coefficients.py. It takes seconds.
+Needs mpmath (1.3 was used): python3 coefficients.py. It takes a minute.
 """
 
 import struct
@@ -41,10 +42,12 @@ def minimax(function, weight, terms, points):
 
     Of all polynomials, the one whose errors at some terms + 1 points are equal but for alternating
     signs is the best at these points. They are moved to the peaks of its error until those are
-    equal, too.
+    equal, too; where that goes round in circles, as it may once low terms are fixed, the best of
+    the polynomials on the way is taken.
     """
     chosen = [len(points) * i // terms for i in range(terms)] + [len(points) - 1]
-    while True:
+    least, best = mp.inf, None
+    for _ in range(20):
         rows = [
             [weight(points[i]) * points[i] ** k for k in range(terms)] + [(-1) ** row]
             for row, i in enumerate(chosen)
@@ -52,11 +55,17 @@ def minimax(function, weight, terms, points):
         right = [weight(points[i]) * function(points[i]) for i in chosen]
         *coefficients, level = lu_solve(matrix(rows), matrix(right))
         error = errors(function, weight, coefficients, points)
-        if max(map(abs, error)) < abs(level) * mpf("1.001"):
-            return coefficients
+        largest = max(map(abs, error))
+        if largest < least:
+            least, best = largest, coefficients
+        if largest < abs(level) * mpf("1.001"):
+            break
         chosen = peaks(error)
+        if len(chosen) < terms + 1:
+            break
         while len(chosen) > terms + 1:
             chosen.pop(0 if abs(error[chosen[0]]) < abs(error[chosen[-1]]) else -1)
+    return best
 
 
 def rounded_minimax(function, weight, terms, points, to):
@@ -92,11 +101,14 @@ for name, (function, weight, points), precisions in [
     ("ln_1p_terms", LN_1P, [(f32, 24, 9), (float, 53, 20)]),
 ]:
     for to, bits, terms in precisions:
+
+        def error(coefficients):
+            largest = max(map(abs, errors(function, weight, coefficients, points)))
+            return float(largest * 2**bits)
+
         exact = minimax(function, weight, terms, points)
-        rounded = rounded_minimax(function, weight, terms, points, to)
-        before, after = (
-            float(max(map(abs, errors(function, weight, c, points))) * 2**bits)
-            for c in (exact, rounded)
-        )
-        print(f"{name}, {to.__name__}: error {before:.3f}, rounded {after:.3f}")
+        at_once = [mpf(to(c)) for c in exact]
+        in_turn = rounded_minimax(function, weight, terms, points, to)
+        rounded = min(at_once, in_turn, key=error)
+        print(f"{name}, {to.__name__}: error {error(exact):.3f}, rounded {error(rounded):.3f}")
         print("".join(f"    {float(c)!r},\n" for c in rounded))
