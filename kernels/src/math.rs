@@ -19,8 +19,9 @@
 //! # In two halves
 //! A function of eˣ is a long chain of operations, each of which waits for the one before. A
 //! processor hides that by working on the chains of several elements at once, as many as it can
-//! see in the few hundred instructions ahead. Therefore an [`Exponential`] comes in two halves:
-//! the passes that map one run each half in a loop of its own, in which more of the shorter chains are in sight.
+//! see in the few hundred instructions ahead. Therefore an `Exponential` comes in two halves:
+//! the passes that map one run each half in a loop of its own, in which more of the shorter chains
+//! are in sight.
 
 use crate::scalar::Scalar;
 

@@ -16,7 +16,8 @@ use crate::{
 /// - θ ← θ - α m̂ / (√v̂ + ε).
 ///
 /// Multiplied out, the last line is θ ← θ - α √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε √(1 - β₂ᵗ)), with
-/// one division for each parameter instead of three. That is what [`elbo_kernels::adam`] computes.
+/// one division for each parameter instead of three. That is what
+/// [`elbo_kernels::adam`](elbo_kernels::adam()) computes.
 ///
 /// The moments are models of the same type `M` as the parameters.
 ///
