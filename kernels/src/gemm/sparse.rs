@@ -161,38 +161,38 @@ impl<T: Scalar> ByHeight for ListStrip<'_, T> {
         let (ends, steps) = index.split_at_mut(blocks.clone().count());
         let mut count = 0;
         for (block, end) in blocks.zip(ends) {
-            let rows: Option<[&[T]; H]> =
-                a.has_contiguous_rows().then(|| std::array::from_fn(|i| &a.row(i)[block.clone()]));
-            for first in (0..block.len()).step_by(CHUNK) {
-                let len = CHUNK.min(block.len() - first);
-                let mut listed = [false; CHUNK];
-                let listed = &mut listed[..len];
-                match rows {
-                    Some(rows) => {
-                        for row in rows {
-                            for (listed, &x) in listed.iter_mut().zip(&row[first..first + len]) {
-                                *listed |= x != T::ZERO;
-                            }
-                        }
-                    }
-                    None => {
-                        for (p, listed) in listed.iter_mut().enumerate() {
-                            let step = a.t().row(block.start + first + p);
-                            let step: &[T; H] = step.as_array().expect("H rows");
-                            *listed = step.iter().fold(false, |any, &x| any | (x != T::ZERO));
-                        }
-                    }
-                }
-                // Every step is written, and written over by the next unless it is listed:
+            for first in block.clone().step_by(CHUNK) {
+                let chunk = first..block.end.min(first + CHUNK);
+                let nonzero = nonzero_steps::<T, H>(a, chunk.clone());
+                // Every step is written, and written over by the next unless it is to be listed:
                 // branches would be mispredicted at every edge of an image.
-                for (p, &listed) in (first..).zip(&*listed) {
-                    steps[count] = p as u32;
-                    count += usize::from(listed);
+                for (p, nonzero) in chunk.zip(nonzero) {
+                    steps[count] = (p - block.start) as u32;
+                    count += usize::from(nonzero);
                 }
             }
             *end = count as u32;
         }
     }
+}
+
+/// Which of at most CHUNK steps of `a` are not zero in all of its H rows.
+#[inline(always)]
+fn nonzero_steps<T: Scalar, const H: usize>(a: Mat<'_, T>, steps: Range<usize>) -> [bool; CHUNK] {
+    let mut nonzero = [false; CHUNK];
+    if a.has_contiguous_rows() {
+        for i in 0..H {
+            for (nonzero, &x) in nonzero.iter_mut().zip(&a.row(i)[steps.clone()]) {
+                *nonzero |= x != T::ZERO;
+            }
+        }
+    } else {
+        for (nonzero, p) in nonzero.iter_mut().zip(steps) {
+            let step: &[T; H] = a.t().row(p).as_array().expect("H rows");
+            *nonzero = step.iter().fold(false, |any, &x| any | (x != T::ZERO));
+        }
+    }
+    nonzero
 }
 
 /// Whether leaving out the steps that are all zero saves more than finding them costs, judged by a
