@@ -3,19 +3,22 @@
 
 use std::hint::black_box;
 use std::sync::Barrier;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use crate::isa::{Isa, Kernel};
 use crate::scalar::Scalar;
 
 /// The most GFLOP/s (a fused multiply-add counts as two) that `threads` threads reached together
-/// in the best of several short runs, on values that never leave the registers.
+/// in the best of several short runs, on values that never leave the registers. More threads than
+/// the machine runs at once reach no more than those, and are not started.
 ///
 /// # Panics
 /// When this machine cannot run `isa`, or `threads` is 0.
 pub fn gflops<T: Scalar>(isa: Isa, threads: usize) -> f64 {
     assert!(threads > 0, "peak: no threads");
     const RUNS: usize = 7;
+    let threads = available_parallelism().map_or(threads, |most| threads.min(most.get()));
     (0..RUNS).map(|_| one_run::<T>(isa, threads)).fold(0.0, f64::max)
 }
 
