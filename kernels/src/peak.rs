@@ -2,12 +2,14 @@
 //! asked of it. For benchmarks, which report their share of it.
 
 use std::hint::black_box;
+use std::marker::PhantomData;
 use std::sync::Barrier;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use crate::isa::{Isa, Kernel};
+use crate::isa::{Isa, Kernel, KnownIsa};
 use crate::scalar::Scalar;
+use crate::simd::Vector;
 
 /// The most GFLOP/s (a fused multiply-add counts as two) that `threads` threads reached together
 /// in the best of several short runs, on values that never leave the registers. More threads than
@@ -28,7 +30,7 @@ fn one_run<T: Scalar>(isa: Isa, threads: usize) -> f64 {
     let timed = || {
         barrier.wait();
         let start = Instant::now();
-        let flops = multiply_add::<T>(isa, STEPS);
+        let flops = T::multiply_add(isa, STEPS);
         flops as f64 / start.elapsed().as_secs_f64() / 1e9
     };
     std::thread::scope(|scope| {
@@ -38,38 +40,40 @@ fn one_run<T: Scalar>(isa: Isa, threads: usize) -> f64 {
     })
 }
 
-/// Runs `steps` rounds of 12 vectors of the instruction set; returns the floating-point operations.
-fn multiply_add<T: Scalar>(isa: Isa, steps: usize) -> usize {
-    match (isa, size_of::<T>()) {
-        (Isa::Avx512, 4) => isa.run(Chains::<T, 12, 16> { steps, seed: T::HALF }),
-        (Isa::Avx512, _) | (Isa::Avx2, 4) => isa.run(Chains::<T, 12, 8> { steps, seed: T::HALF }),
-        _ => isa.run(Chains::<T, 12, 4> { steps, seed: T::HALF }),
-    }
+/// Chains of multiply-adds that don't depend on each other, each in a register of its own: enough
+/// of them to hide the latency, for two a cycle that take four or five keep ten under way.
+const CHAINS: usize = 12;
+
+/// Runs `steps` rounds of chains on the registers V of the instruction set I; returns the
+/// floating-point operations.
+pub(crate) fn multiply_add<T: Scalar, I: KnownIsa, V: Vector<T>>(steps: usize) -> usize {
+    I::run(Chains::<T, V> { steps, registers: PhantomData });
+    2 * steps * CHAINS * V::LANES
 }
 
-/// Chains of multiply-adds that don't depend on each other: CHAINS vectors of LANES elements, all
-/// in registers, enough of them to hide the latency.
-struct Chains<T, const CHAINS: usize, const LANES: usize> {
+struct Chains<T, V> {
     steps: usize,
-    seed: T,
+    registers: PhantomData<(T, V)>,
 }
 
-impl<T: Scalar, const CHAINS: usize, const LANES: usize> Kernel for Chains<T, CHAINS, LANES> {
-    /// The number of floating-point operations.
-    type Output = usize;
+impl<T: Scalar, V: Vector<T>> Kernel for Chains<T, V> {
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> usize {
-        let factor = black_box([self.seed; LANES]);
-        let mut acc = [[self.seed; LANES]; CHAINS];
-        for _ in 0..self.steps {
-            for acc in &mut acc {
-                for l in 0..LANES {
-                    acc[l] = acc[l].mul_add(factor[l], factor[l]);
+    fn run(self) {
+        // SAFETY: this runs inside the shell of V's instruction set, whose registers hold at most 16
+        // elements.
+        unsafe {
+            let factor = V::splat(black_box(T::HALF));
+            let mut acc = [factor; CHAINS];
+            for _ in 0..self.steps {
+                for acc in &mut acc {
+                    *acc = acc.mul_add(factor, factor);
                 }
             }
+            for acc in acc {
+                acc.store(black_box(&mut [T::ZERO; 16]).as_mut_ptr());
+            }
         }
-        black_box(acc);
-        2 * self.steps * CHAINS * LANES
     }
 }

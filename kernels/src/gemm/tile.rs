@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::isa::{Avx2, Avx512, Isa, KnownIsa, Portable};
 use crate::mat::{Mat, MatMut};
+use crate::peak::multiply_add;
 use crate::scalar::Scalar;
 use crate::simd::Vector;
 
@@ -197,6 +198,9 @@ impl<T: Scalar, V: Vector<T>, A: Left<T>, I: KnownIsa> ByHeight for Loop1<'_, T,
 pub trait Tiled: Sized {
     #[doc(hidden)]
     fn gemm_tiled(call: Call<'_, Self>);
+    /// See [`peak`](crate::peak).
+    #[doc(hidden)]
+    fn multiply_add(isa: Isa, steps: usize) -> usize;
 }
 
 impl Tiled for f32 {
@@ -207,6 +211,14 @@ impl Tiled for f32 {
             Isa::Portable => product::<Self, Portable, <Portable as KnownIsa>::F32, 6>(call),
         }
     }
+
+    fn multiply_add(isa: Isa, steps: usize) -> usize {
+        match isa {
+            Isa::Avx512 => multiply_add::<Self, Avx512, <Avx512 as KnownIsa>::F32>(steps),
+            Isa::Avx2 => multiply_add::<Self, Avx2, <Avx2 as KnownIsa>::F32>(steps),
+            Isa::Portable => multiply_add::<Self, Portable, <Portable as KnownIsa>::F32>(steps),
+        }
+    }
 }
 
 impl Tiled for f64 {
@@ -215,6 +227,14 @@ impl Tiled for f64 {
             Isa::Avx512 => product::<Self, Avx512, <Avx512 as KnownIsa>::F64, 12>(call),
             Isa::Avx2 => product::<Self, Avx2, <Avx2 as KnownIsa>::F64, 6>(call),
             Isa::Portable => product::<Self, Portable, <Portable as KnownIsa>::F64, 6>(call),
+        }
+    }
+
+    fn multiply_add(isa: Isa, steps: usize) -> usize {
+        match isa {
+            Isa::Avx512 => multiply_add::<Self, Avx512, <Avx512 as KnownIsa>::F64>(steps),
+            Isa::Avx2 => multiply_add::<Self, Avx2, <Avx2 as KnownIsa>::F64>(steps),
+            Isa::Portable => multiply_add::<Self, Portable, <Portable as KnownIsa>::F64>(steps),
         }
     }
 }
