@@ -68,6 +68,7 @@ pub mod pictures;
 pub mod random;
 pub mod real;
 pub mod recipe;
+pub mod study;
 pub mod training;
 
 /// The README's example, compiled and run by `cargo test`.

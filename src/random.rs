@@ -30,6 +30,8 @@ pub enum Purpose {
     Prior = 5,
     /// ε of importance samples; the sample's number takes the place of the epoch.
     Importance = 6,
+    /// The values that gradients are checked at.
+    Check = 7,
 }
 
 /// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     data::{self, Dataset, Images},
     models::MlpVae,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeError},
     training::load_model,
 };
 
@@ -41,6 +41,18 @@ A folder of images, and of labels where there are any:
          or images.npy and labels.npy, every tenth image held out for testing
   PNG    train/*.png and test/*.png, or train/CLASS/*.png and test/CLASS/*.png;
          or *.png, every tenth image held out for testing";
+
+/// A recipe by name or from a file. A name that does not exist is an argument at fault; a file that is not right is a file at fault.
+pub fn find_recipe(name: &str) -> Result<Recipe> {
+    match Recipe::find(name) {
+        Err(error @ RecipeError::Unknown { .. }) => Err(Usage::new(error).into()),
+        Err(error) => Err(error.into()),
+        Ok(recipe) => {
+            recipe.validate().with_context(|| format!("in {name}"))?;
+            Ok(recipe)
+        }
+    }
+}
 
 /// A trained model.
 #[derive(Debug, Args)]

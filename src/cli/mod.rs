@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and no mathematics.
 
+mod check;
 mod common;
 mod encode;
 mod evaluate;
@@ -11,6 +12,7 @@ mod progress;
 mod reconstruct;
 mod sample;
 mod speed;
+mod study;
 mod train;
 
 use std::{process::ExitCode, time::Instant};
@@ -41,6 +43,8 @@ Examples:
   elbo train --recipe pytorch-example --seed 1    another recipe, another seed
   elbo evaluate runs/tutorial/model.safetensors   the test ELBO with its parts
   elbo sample runs/tutorial/model.safetensors --out samples.png
+  elbo study                                      one training step, number by number
+  elbo check                                      every gradient of a model, checked
   elbo help train                                 all options of a command, explained
 
 The environment variable ELBO_ISA (portable, avx2, avx512) forces an instruction set; results
@@ -56,6 +60,8 @@ enum Command {
     Encode(encode::Arguments),
     Interpolate(interpolate::Arguments),
     Info(info::Arguments),
+    Study(study::Arguments),
+    Check(check::Arguments),
 }
 
 /// Runs the command that the process was started with: 0 when done, 1 with one message on standard
@@ -85,5 +91,7 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
         Command::Encode(a) => encode::run(&a),
         Command::Interpolate(a) => interpolate::run(&a),
         Command::Info(a) => info::run(&a),
+        Command::Study(a) => study::run(&a),
+        Command::Check(a) => check::run(&a),
     })
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{
-    common::{DATA_HELP, Usage, report_file, say},
+    common::{DATA_HELP, Usage, find_recipe, report_file, say},
     pictures,
     progress::TrainingProgress,
     speed,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     data::{self, Dataset, Images, Part},
     pictures::save_grid,
-    recipe::{Recipe, RecipeError},
+    recipe::Recipe,
     training::{Checkpoint, Outcome, Position, Run, files},
 };
 
@@ -173,18 +173,6 @@ fn plan(arguments: &Arguments) -> Result<(Recipe, PathBuf, Option<Checkpoint<f32
         Checkpoint::load(&path).with_context(|| format!("cannot resume in {}", out.display()))?;
     let base = named.unwrap_or_else(|| checkpoint.recipe.clone());
     Ok((overridden(base, arguments)?, out, Some(checkpoint)))
-}
-
-/// A name that does not exist is an argument at fault; a file that is not right is a file at fault.
-fn find_recipe(name: &str) -> Result<Recipe> {
-    match Recipe::find(name) {
-        Err(error @ RecipeError::Unknown { .. }) => Err(Usage::new(error).into()),
-        Err(error) => Err(error.into()),
-        Ok(recipe) => {
-            recipe.validate().with_context(|| format!("in {name}"))?;
-            Ok(recipe)
-        }
-    }
 }
 
 fn overridden(mut recipe: Recipe, arguments: &Arguments) -> Result<Recipe, Usage> {

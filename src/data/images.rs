@@ -1,6 +1,9 @@
 //! Images in memory, with or without labels.
 
+use std::ops::Range;
+
 use flate2::Crc;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidImages, Part};
@@ -128,10 +131,37 @@ impl Images {
         self.height * self.width
     }
 
+    /// Some images in f64, made `side` x `side`, (images, side²): each pixel is the mean of the
+    /// area that it covers, where a pixel at its border counts by the part inside.
+    ///
+    /// # Panics
+    ///
+    /// If an index is out of range.
+    pub fn shrunk(&self, range: Range<usize>, side: usize) -> Array2<f64> {
+        let mut x = Array2::zeros((range.len(), self.pixels_per_image()));
+        self.gather(&range.collect::<Vec<_>>(), &mut x);
+        let (rows, columns) = (coverage(side, self.height), coverage(side, self.width));
+        let mut small = Array2::zeros((x.nrows(), side * side));
+        for (image, mut small) in x.rows().into_iter().zip(small.rows_mut()) {
+            let image = image.to_shape((self.height, self.width)).expect("as many pixels");
+            small.assign(&rows.dot(&image).dot(&columns.t()).flatten());
+        }
+        small
+    }
+
     /// The pixels of all images, image after image.
     pub fn pixels(&self) -> &Pixels {
         &self.pixels
     }
+}
+
+/// The share that each of `from` pixels in a row has in each of `to` wider ones, (to, from).
+fn coverage(to: usize, from: usize) -> Array2<f64> {
+    let width = from as f64 / to as f64;
+    Array2::from_shape_fn((to, from), |(i, j)| {
+        let (start, end) = (i as f64 * width, (i + 1) as f64 * width);
+        (end.min((j + 1) as f64) - start.max(j as f64)).max(0.0) / width
+    })
 }
 
 /// Images, and what they show where that is known.

@@ -82,9 +82,11 @@ impl Elements {
             return places;
         }
         let size = |place: &Vec<usize>| d[IxDyn(place)].abs();
-        let largest = (0..places.len()).max_by(|&a, &b| size(&places[a]).total_cmp(&size(&places[b])));
+        let largest =
+            (0..places.len()).max_by(|&a, &b| size(&places[a]).total_cmp(&size(&places[b])));
         let rng = &mut random::rng(0, Purpose::Check, 0, stream);
-        let others = index::sample(rng, places.len(), most).into_iter().filter(|&i| Some(i) != largest);
+        let others =
+            index::sample(rng, places.len(), most).into_iter().filter(|&i| Some(i) != largest);
         let chosen = largest.into_iter().chain(others).take(most.max(1));
         chosen.map(|i| places[i].clone()).collect()
     }
@@ -115,10 +117,10 @@ pub fn parameters<P: Parameters<f64>>(
 
 /// Changes tensor `k` of a model.
 fn change<P: Parameters<f64>>(model: &mut P, k: usize, f: impl FnOnce(ArrayViewMutD<'_, f64>)) {
-    model.tensors_mut().nth(k).into_iter().for_each(f);
+    model.tensors_mut().nth(k).map(f);
 }
 
-/// Checks the gradient `d_x` of `loss` at an input `x`, in every element.
+/// Checks the gradient `d_x` of `loss` at an input `x`, in every element row by row.
 pub fn input(
     name: &str,
     x: &Array2<f64>,
@@ -257,7 +259,7 @@ fn tensor(
         let v = normal(1, d.len(), stream as usize).into_shape_with_order(d.raw_dim());
         let mut v = v.expect("as many elements");
         v /= v.mapv(|v| v * v).sum().sqrt();
-        [(&v * d).sum(), derivative(0.0, |t| loss(Step::Along(&v, t))).value]
+        ((&v * d).sum(), derivative(0.0, |t| loss(Step::Along(&v, t))))
     });
     let compare = |place: Vec<usize>| {
         let numeric = derivative(theta[IxDyn(&place)], |v| loss(Step::Element(&place, v)));

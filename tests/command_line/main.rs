@@ -6,6 +6,7 @@ mod models;
 mod refusals;
 mod refused_models;
 mod resuming;
+mod studying;
 mod training;
 
 use std::{
