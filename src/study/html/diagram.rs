@@ -11,6 +11,8 @@ const ROW: f64 = 44.0;
 const HEIGHT: f64 = 26.0;
 const TOP: f64 = 30.0;
 const GAP: f64 = 8.0;
+/// Above and below the row of the heads.
+const HEADS: f64 = 10.0;
 /// Left edges and widths of the four columns.
 const PARAMETERS: (f64, f64) = (4.0, 84.0);
 const FORWARD: (f64, f64) = (108.0, 230.0);
@@ -47,18 +49,20 @@ impl Node<'_> {
 pub(super) fn diagram(study: &Study, shown: impl Fn(&Step) -> bool) -> String {
     let steps: HashMap<&str, &Step> =
         study.steps.iter().filter(|s| shown(s)).map(|s| (s.name.as_str(), s)).collect();
-    let rows = rows(study);
     let mut nodes = vec![];
-    for (i, row) in rows.iter().enumerate() {
-        let y = TOP + ROW * i as f64;
+    let mut y = TOP;
+    for row in &rows(study) {
+        // Both heads have their parameters beside this one.
+        let margin = if row.iter().any(|name| name == "mu") { HEADS } else { 0.0 };
+        y += margin;
         place(&mut nodes, &steps, row, FORWARD, y);
-        let gradients: Vec<String> = gradients(row);
-        place(&mut nodes, &steps, &gradients, BACKWARD, y);
+        place(&mut nodes, &steps, &gradients(row), BACKWARD, y);
         for name in row {
             parameters(&mut nodes, &steps, name, y);
         }
+        y += ROW + margin;
     }
-    let height = TOP + ROW * rows.len() as f64;
+    let height = y;
     let mut svg = format!(
         "<div class=\"diagram\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
          aria-label=\"The computation as a diagram\">\n<defs><marker id=\"tip\" viewBox=\"0 0 6 6\" \
@@ -143,10 +147,9 @@ fn parameters<'a>(
         return;
     };
     let layer = weight.trim_end_matches(".weight");
-    // Both heads share a row, with μ above.
     let y = match signal {
-        "mu" => y - ROW / 4.0,
-        "log_var" => y + ROW / 3.0,
+        "mu" => y - HEIGHT / 2.0 - GAP / 4.0,
+        "log_var" => y + HEIGHT / 2.0 + GAP / 4.0,
         _ => y,
     };
     for (prefix, (x, width)) in [("", PARAMETERS), ("d_", GRADIENTS)] {
@@ -167,7 +170,10 @@ fn edges(svg: &mut String, nodes: &[Node]) {
     for to in nodes {
         for from in to.step.from.iter().filter_map(|name| at.get(name.as_str())) {
             let across = from.is_backward() != to.is_backward();
-            if across && from.step.name != "loss" && from.step.name != "mean_kl" {
+            let at_the_loss = ["loss", "mean_kl"].contains(&from.step.name.as_str());
+            // Of a pair of boxes only the inner one is led to.
+            let outer = from.label == "W" || to.label == "db";
+            if (across && !at_the_loss) || outer {
                 continue;
             }
             let _ = writeln!(svg, "<path d=\"{}\" marker-end=\"url(#tip)\"/>", path(from, to));
@@ -196,7 +202,8 @@ fn path(from: &Node, to: &Node) -> String {
     }
     let (start, end, out) = match down {
         true => (from.x + from.width, to.x + to.width, FORWARD.0 + FORWARD.1 + 20.0),
-        false => (from.x, to.x, BACKWARD.0 - 20.0),
+        false if from.x < BACKWARD.0 + 1.0 => (from.x, to.x, BACKWARD.0 - 20.0),
+        false => (from.x + from.width, to.x + to.width, BACKWARD.0 + BACKWARD.1 + 12.0),
     };
     let (y1, y2) = (y1 + side, y2 + side);
     format!("M{start:.0} {y1:.0}C{out:.0} {y1:.0} {out:.0} {y2:.0} {end:.0} {y2:.0}")
