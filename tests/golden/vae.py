@@ -1,18 +1,19 @@
 """The VAE of a model.safetensors in PyTorch, as an independent witness.
 
-    python tests/golden/vae.py MODEL OUT
+    python tests/golden/vae.py MODEL.safetensors ..
 
-builds the network that MODEL's recipe describes, loads the weights with load_state_dict (strict,
-nothing renamed or transposed), and writes into OUT, as safetensors in float64: a batch `x`, noise
-`eps`, the forward values, the parts of the ELBO (nats per image, mean over the batch), the
-gradient of -ELBO for every parameter by autograd (`grad.<name>`), and the weights after ten Adam
-steps on that batch (`adam10.<name>`).
+For each MODEL it builds the network that the recipe describes, loads the weights with
+load_state_dict (strict, nothing renamed or transposed), and writes MODEL.values.safetensors, in
+float64: a batch `x` of the recipe's size, noise `eps`, the forward values, the parts of the ELBO (nats
+per image, mean over the batch), and the gradient of -ELBO for every parameter by autograd
+(`grad.<name>`). Then it takes 100 steps of Adam with a learning rate of 0.01, step t on batch
+`steps.x[t % 10]` with the noise `steps.eps[t]`, and writes the weights after 1, 10 and 100 of them
+(`adam1.<name>`, `adam10.<name>`, `adam100.<name>`).
 
 The committed golden values were made by
 
     cargo run --example golden_model
-    python tests/golden/vae.py tests/golden/tanh.safetensors tests/golden/tanh.values.safetensors
-    python tests/golden/vae.py tests/golden/relu.safetensors tests/golden/relu.values.safetensors
+    python tests/golden/vae.py tests/golden/{linear,relu,sigmoid,tanh,softplus,deep-relu}.safetensors
 
 with torch 2.15, safetensors 0.8 and numpy 2.4. `cargo test --test golden` checks the crate against
 them and needs no Python.
@@ -29,7 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 
 LOG_VAR_BOUND = 20.0
-BATCH = 5
+BATCHES, STEPS = 10, 100
 ACTIVATIONS = {
     "relu": torch.relu,
     "tanh": torch.tanh,
@@ -96,28 +97,38 @@ def load(path):
     return vae, recipe
 
 
-def main(model_path, out_path):
-    vae, recipe = load(model_path)
-    rng = np.random.default_rng(2013)
+def draw(rng, images, recipe):
+    """Images in [0, 1], some black, some white, some grey, and noise."""
     pixels = recipe["image"][0] * recipe["image"][1]
-    x = torch.tensor(np.clip(rng.normal(0.5, 0.6, (BATCH, pixels)), 0, 1))
-    eps = torch.tensor(rng.normal(size=(BATCH, recipe["latent"])))
+    x = torch.tensor(np.clip(rng.normal(0.5, 0.6, (images, pixels)), 0, 1))
+    return x, torch.tensor(rng.normal(size=(images, recipe["latent"])))
+
+
+def main(model_path):
+    vae, recipe = load(model_path)
+    rng, batch = np.random.default_rng(2013), recipe["batch_size"]
+    x, eps = draw(rng, batch, recipe)
 
     elbo, reconstruction, kl, values = vae(x, eps)
     (-elbo).backward()
     out = {"x": x, "eps": eps, "elbo": elbo, "reconstruction": reconstruction, "kl": kl, **values}
-    out |= {f"grad.{name}": p.grad for name, p in vae.named_parameters()}
+    out |= {f"grad.{name}": p.grad.clone() for name, p in vae.named_parameters()}
 
+    xs = torch.stack([draw(rng, batch, recipe)[0] for _ in range(BATCHES)])
+    noise = torch.stack([draw(rng, batch, recipe)[1] for _ in range(STEPS)])
+    out |= {"steps.x": xs, "steps.eps": noise}
     adam = torch.optim.Adam(vae.parameters(), lr=0.01)
-    for _ in range(10):
+    for t in range(STEPS):
         adam.zero_grad()
-        (-vae(x, eps)[0]).backward()
+        (-vae(xs[t % BATCHES], noise[t])[0]).backward()
         adam.step()
-    out |= {f"adam10.{name}": p for name, p in vae.named_parameters()}
-
-    save_file({k: v.detach().clone().contiguous() for k, v in out.items()}, out_path)
-    print(f"elbo {elbo:.12f} = {reconstruction:.12f} - {kl:.12f}")
+        if t + 1 in (1, 10, 100):
+            out |= {f"adam{t + 1}.{name}": p.detach().clone() for name, p in vae.named_parameters()}
+    out = {name: value.detach().clone().contiguous() for name, value in out.items()}
+    save_file(out, model_path.replace(".safetensors", ".values.safetensors"))
+    print(f"{model_path}: elbo {elbo:.12f} = {reconstruction:.12f} - {kl:.12f}")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for path in sys.argv[1:]:
+        main(path)
