@@ -5,7 +5,7 @@
 //! largest relative error that was found, in brackets, and whether it is within [`TOLERANCE`].
 
 use elbo::{
-    distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
+    distributions::{Likelihood, bernoulli::Bernoulli, fixed_variance::FixedVariance, gaussian},
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Init, Mlp},
     models::{Decoder, MlpVae},
@@ -28,6 +28,7 @@ fn main() {
     gaussian_sample(&mut trials);
     gaussian_kl(&mut trials);
     bernoulli(&mut trials);
+    fixed_variance(&mut trials);
     vae(&mut trials);
     planted_faults(&mut trials);
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -171,6 +172,13 @@ fn bernoulli(trials: &mut Vec<Trial>) {
         let mut scratch = d_logits.clone();
         let check = gradcheck::input("logits", &logits, &d_logits, |l| loss(l, &mut scratch));
         row(trials, &format!("bernoulli, {name} logits"), check);
+    }
+}
+
+fn fixed_variance(trials: &mut Vec<Trial>) {
+    for variance in [0.01, 1.0, 7.0] {
+        let report = gradcheck::objective(&Elbo, &FixedVariance { variance });
+        rows(trials, &format!("elbo of a fixed variance {variance}"), report);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Log-densities and divergences, each beside its gradient.
 
 pub mod bernoulli;
+pub mod fixed_variance;
 pub mod gaussian;
 pub mod normal_quantile;
 

@@ -4,8 +4,11 @@
 mod adam;
 mod bernoulli;
 mod evaluation;
+mod expected_gradient;
+mod fixed_variance;
 mod gaussian;
 mod marginal;
+mod probabilistic_pca;
 
 use elbo::{
     data::{Images, Pixels},
