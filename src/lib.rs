@@ -59,6 +59,7 @@ pub mod evaluation;
 pub mod files;
 pub mod generation;
 pub mod gradcheck;
+pub mod guide;
 pub mod layers;
 pub mod models;
 pub mod objectives;

@@ -1,0 +1,27 @@
+#![doc = include_str!("links.md")]
+#![doc = include_str!("../../docs/README.md")]
+#![doc = include_str!("page.html")]
+
+/// The chapters as modules without items, whose documentation is the text.
+///
+/// What a page consists of: the places that its links lead to, here the items of this crate (in
+/// `docs/` the definitions at the end of the chapter lead to the source files instead; of two
+/// definitions the first one counts); the text; its figures; and the script that typesets the
+/// mathematics and puts the figures where they belong.
+macro_rules! chapters {
+    ($($name:ident $file:literal [$($figure:literal)*])*) => { $(
+        #[doc = include_str!("links.md")]
+        #[doc = include_str!(concat!("../../docs/", $file))]
+        $(
+            #[doc = concat!("\n<div data-figure=\"images/", $figure, "\">\n")]
+            #[doc = include_str!(concat!("../../docs/images/", $figure))]
+            #[doc = "\n</div>\n"]
+        )*
+        #[doc = include_str!("page.html")]
+        pub mod $name {}
+    )* };
+}
+
+chapters! {
+    ch03_kl_divergence "03-kl-divergence.md" []
+}
