@@ -24,4 +24,6 @@ macro_rules! chapters {
 
 chapters! {
     ch03_kl_divergence "03-kl-divergence.md" []
+    ch08_backward_pass "08-backward-pass.md" []
+    ch09_adam "09-adam.md" []
 }
