@@ -7,7 +7,8 @@ use std::io::BufReader;
 use std::path::Path;
 
 use elbo::pictures::{
-    Panel, PictureError, Series, save_grid, save_learning_curves, save_pairs, save_scatter,
+    LinePlot, Panel, PictureError, Series, save_grid, save_learning_curves, save_lines, save_pairs,
+    save_scatter,
 };
 use ndarray::{Array2, array};
 use proptest::prelude::*;
@@ -281,4 +282,33 @@ fn the_same_input_gives_the_same_bytes() {
     let images = Array2::from_shape_fn((7, 12), |(i, j)| ((i * 12 + j) % 17) as f32 / 16.0);
     let grid = || draw(|path| save_grid(path, images.view(), 3, 4, 3));
     assert_eq!(grid(), grid());
+}
+
+#[test]
+fn lines_are_drawn_with_a_legend_and_without_blank_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines.svg");
+    let series = |name: &str, points| Series { name: name.into(), points };
+    let plot = LinePlot {
+        title: "Growth".into(),
+        x: "n".into(),
+        y: "steps".into(),
+        log_x: true,
+        log_y: true,
+        series: vec![
+            series("square", vec![(1.0, 1.0), (10.0, 100.0), (f64::NAN, 3.0), (0.0, 4.0)]),
+            series("cube", vec![(1.0, 1.0), (10.0, 1000.0)]),
+        ],
+    };
+    save_lines(&path, &plot).unwrap();
+    let svg = std::fs::read_to_string(&path).unwrap();
+    for text in ["Growth", "square", "cube", "1000"] {
+        assert!(svg.contains(&format!("\n{text}\n")), "{text}: {svg}");
+    }
+    // What has no place on a logarithmic axis is left out: two points of each curve, one mark each.
+    assert_eq!(svg.matches("<circle").count(), 4);
+    assert!(svg.lines().all(|line| !line.trim().is_empty()));
+
+    let empty = LinePlot { series: vec![], ..plot };
+    assert!(matches!(save_lines(&path, &empty), Err(PictureError::Empty { missing: "series", .. })));
 }

@@ -14,7 +14,7 @@
 //! reparameterisation) and appendix B (the divergence).
 
 use elbo_kernels::passes;
-use ndarray::{Array2, Zip};
+use ndarray::{Array1, Array2, Axis, Zip};
 
 use crate::real::{Real, flat_mut};
 
@@ -79,6 +79,41 @@ pub fn sample_backward<T: Real>(
             *d_log_var += d_z * eps * sigma * half * bounded_derivative(log_var);
         },
     );
+}
+
+/// Writes the score-function estimate of the gradient of E_q[f(z)] into `d_mu` and `d_log_var`
+/// (batch, latent), from `f` (batch) at one sample z = μ + σ·ε of each image.
+///
+/// It asks nothing of f but its value: since ∂q = q · ∂log q,
+///
+/// ∂/∂φ ∫ q(z) f(z) dz = ∫ q(z) f(z) ∂log q(z)/∂φ dz = E_q[f(z) ∂log q(z)/∂φ],
+///
+/// and from log q = -½ (s + (z-μ)² e⁻ˢ + ln 2π),
+///
+/// - ∂log q/∂μ = (z-μ)/σ² = ε/σ;
+/// - ∂log q/∂log σ² = ½ ((z-μ)²/σ² - 1) = ½ (ε² - 1) within the bound, 0 outside.
+///
+/// Unbiased like [`sample_backward`], but of far larger variance, as that one knows the slope of f.
+/// Training does not use it.
+///
+/// Source: Williams 1992, *Simple statistical gradient-following algorithms for connectionist
+/// reinforcement learning*; Paisley, Blei & Jordan 2012; Kingma & Welling 2013, section 2.2.
+pub fn score_function<T: Real>(
+    f: &Array1<T>,
+    log_var: &Array2<T>,
+    eps: &Array2<T>,
+    sigma: &Array2<T>,
+    d_mu: &mut Array2<T>,
+    d_log_var: &mut Array2<T>,
+) {
+    let half = T::from_f64(0.5);
+    let f = f.view().insert_axis(Axis(1));
+    Zip::from(d_mu).and(eps).and(sigma).and_broadcast(f).for_each(|d, &eps, &sigma, &f| {
+        *d = f * eps / sigma;
+    });
+    Zip::from(d_log_var).and(eps).and(log_var).and_broadcast(f).for_each(|d, &eps, &v, &f| {
+        *d = f * half * (eps * eps - T::ONE) * bounded_derivative(v);
+    });
 }
 
 /// KL(q(z|x) ‖ N(0, I)) in nats, for each image and dimension: (batch, latent).

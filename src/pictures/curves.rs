@@ -2,27 +2,14 @@
 
 use std::path::Path;
 
-use plotters::prelude::*;
-use plotters::style::text_anchor::HPos;
-
 use super::PictureError;
-use super::axis::{Axis, is_drawable};
-use super::plot::{self, Area, Captions, Drawn, PALETTE, px};
+use super::axis::Axis;
+use super::legend::Legend;
+use super::lines::{Series, draw_lines};
+use super::plot::{self, Area, Captions, Drawn, px};
 
 const PANEL_WIDTH: u32 = 340;
 const PANEL_HEIGHT: u32 = 300;
-const LEGEND_HEIGHT: u32 = 28;
-/// With more points than this in a curve, the line alone shows them.
-const MOST_MARKED_POINTS: usize = 60;
-
-/// One curve.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series {
-    /// Its name in the legend; curves of the same name have the same colour in all panels.
-    pub name: String,
-    /// (epoch, value) in the order of the epochs. Points that are not finite are left out.
-    pub points: Vec<(f64, f64)>,
-}
 
 /// Curves that share their axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,72 +49,24 @@ pub fn save_learning_curves(path: &Path, panels: &[Panel]) -> Result<(), Picture
     if panels.is_empty() {
         return Err(PictureError::Empty { path: path.to_path_buf(), missing: "panels" });
     }
-    let names = names(panels);
-    let size = (PANEL_WIDTH * panels.len() as u32, LEGEND_HEIGHT + PANEL_HEIGHT);
-    plot::save_svg(path, size, |area| {
-        let (above, below) = area.split_vertically(px(f64::from(LEGEND_HEIGHT)));
-        draw_legend(&above, &names)?;
+    let width = PANEL_WIDTH * panels.len() as u32;
+    let names = panels.iter().flat_map(|panel| &panel.series).map(|series| series.name.as_str());
+    let legend = Legend::new(names, width);
+    plot::save_svg(path, (width, legend.height() + PANEL_HEIGHT), |area| {
+        let (above, below) = area.split_vertically(px(f64::from(legend.height())));
+        legend.draw(&above)?;
         for (area, panel) in below.split_evenly((1, panels.len())).iter().zip(panels) {
-            draw_panel(area, panel, &names)?;
+            draw_panel(area, panel, &legend)?;
         }
         Ok(())
     })
 }
 
-/// The names of all series in the order of their first appearance.
-fn names(panels: &[Panel]) -> Vec<&str> {
-    let mut names = Vec::new();
-    for series in panels.iter().flat_map(|panel| &panel.series) {
-        if !names.contains(&series.name.as_str()) {
-            names.push(&series.name);
-        }
-    }
-    names
-}
-
-fn colour(names: &[&str], name: &str) -> RGBColor {
-    let index = names.iter().position(|known| *known == name).unwrap_or(0);
-    PALETTE[index % PALETTE.len()]
-}
-
-fn draw_legend(area: &Area, names: &[&str]) -> Drawn {
-    const LINE: f64 = 22.0;
-    const LETTER: f64 = 7.5;
-    let width = |name: &str| LINE + 6.0 + LETTER * name.chars().count() as f64 + 16.0;
-    let total: f64 = names.iter().map(|name| width(name)).sum();
-    let middle = px(f64::from(LEGEND_HEIGHT) / 2.0);
-    let mut left = f64::from(area.dim_in_pixel().0) / f64::from(px(1.0)) / 2.0 - total / 2.0;
-    for name in names {
-        let line = vec![(px(left), middle), (px(left + LINE), middle)];
-        area.draw(&PathElement::new(line, line_style(colour(names, name))))?;
-        area.draw_text(name, &plot::text(13.0, HPos::Left), (px(left + LINE + 6.0), middle))?;
-        left += width(name);
-    }
-    Ok(())
-}
-
-fn draw_panel(area: &Area, panel: &Panel, names: &[&str]) -> Drawn {
-    let points = || panel.series.iter().flat_map(|series| drawable(&series.points));
-    let x = Axis::over_counts(points().map(|(epoch, _)| epoch), 7);
-    let y = Axis::over(points().map(|(_, value)| value), 6);
+fn draw_panel(area: &Area, panel: &Panel, legend: &Legend) -> Drawn {
+    let curves: Vec<Series> = panel.series.iter().map(|s| s.drawable(false, false)).collect();
+    let points = || curves.iter().flat_map(|series| &series.points);
+    let x = Axis::over_counts(points().map(|&(epoch, _)| epoch), 7);
+    let y = Axis::over(points().map(|&(_, value)| value), 6);
     let captions = Captions { title: &panel.title, x: "epoch", y: "nats per image" };
-    let mut chart = plot::chart(area, &captions, x, y)?;
-    for series in &panel.series {
-        let colour = colour(names, &series.name);
-        let points: Vec<_> = drawable(&series.points).collect();
-        if points.len() <= MOST_MARKED_POINTS {
-            let mark = |&point| Circle::new(point, px(2.0), colour.filled());
-            chart.draw_series(points.iter().map(mark))?;
-        }
-        chart.draw_series(LineSeries::new(points, line_style(colour)))?;
-    }
-    Ok(())
-}
-
-fn line_style(colour: RGBColor) -> ShapeStyle {
-    colour.stroke_width(px(1.5) as u32)
-}
-
-fn drawable(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
-    points.iter().copied().filter(|&(x, y)| is_drawable(x) && is_drawable(y))
+    draw_lines(area, &captions, x, y, &curves, legend)
 }

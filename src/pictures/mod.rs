@@ -6,14 +6,17 @@
 mod axis;
 mod curves;
 mod grid;
+mod legend;
+mod lines;
 mod plot;
 mod scatter;
 
 use std::error::Error;
 use std::path::PathBuf;
 
-pub use curves::{Panel, Series, save_learning_curves};
+pub use curves::{Panel, save_learning_curves};
 pub use grid::{save_grid, save_pairs};
+pub use lines::{LinePlot, Series, save_lines};
 pub use scatter::save_scatter;
 
 use crate::files::FileError;
@@ -30,7 +33,7 @@ pub enum PictureError {
     Empty {
         /// The picture.
         path: PathBuf,
-        /// What there is none of: images, pixels, columns, panels.
+        /// What there is none of: images, pixels, columns, panels, series.
         missing: &'static str,
     },
 

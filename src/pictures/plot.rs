@@ -76,11 +76,11 @@ fn plot_error(path: &Path, cause: impl Error + Send + Sync + 'static) -> Picture
     PictureError::Plot { path: path.to_path_buf(), cause: Box::new(cause) }
 }
 
-/// Shows the canvas at its size in pixels, and leaves out attributes that say nothing: they are a
-/// third of a plot of many points.
+/// Shows the canvas at its size in pixels, and leaves out attributes that say nothing, which are a
+/// third of a plot of many points, and blank lines, at which Markdown would take the picture apart.
 fn tidy(svg: &str, (width, height): (u32, u32)) -> String {
     let mut tidied = String::with_capacity(svg.len());
-    for line in svg.lines() {
+    for line in svg.lines().filter(|line| !line.trim().is_empty()) {
         if line.starts_with("<svg ") {
             let (right, bottom) = (width * UNITS_PER_PIXEL, height * UNITS_PER_PIXEL);
             tidied.push_str(&format!(

@@ -60,6 +60,45 @@ fn samples_have_the_mean_and_the_variance_of_the_posterior() {
     assert!((variance - log_var.exp()).abs() <= 4.0 * error);
 }
 
+/// E_q[z² + cos z] = μ² + σ² + e^(-σ²/2) cos μ, whose slopes are known.
+#[test]
+fn both_estimators_of_a_gradient_have_the_mean_that_calculus_gives() {
+    let (mu, log_var) = (0.7, -0.4f64);
+    let eps = normal(400_000, 21);
+    let (sigma, z) = sample(mu, log_var, &eps);
+    let filled = |v| Array2::from_elem(z.dim(), v);
+    let (log_vars, sigmas) = (filled(log_var), filled(sigma));
+    let variance = sigma * sigma;
+    let damped = (-variance / 2.0).exp();
+    let at_mu = 2.0 * mu - damped * mu.sin();
+    // ∂/∂log σ² = σ² ∂/∂σ².
+    let at_log_var = variance * (1.0 - 0.5 * damped * mu.cos());
+
+    let (mut d_mu, mut d_log_var) = (filled(0.0), filled(0.0));
+    let d_z = z.mapv(|z| 2.0 * z - z.sin());
+    gaussian::sample_backward(&log_vars, &eps, &sigmas, &d_z, &mut d_mu, &mut d_log_var);
+    let paths = [d_mu, d_log_var];
+
+    // One image a row here, where each has a value of its own.
+    let column = |a: &Array2<f64>| a.t().as_standard_layout().to_owned();
+    let f = z.row(0).mapv(|z| z * z + z.cos());
+    let (mut d_mu, mut d_log_var) = (column(&eps), column(&eps));
+    let [log_vars, eps, sigmas] = [&log_vars, &eps, &sigmas].map(column);
+    gaussian::score_function(&f, &log_vars, &eps, &sigmas, &mut d_mu, &mut d_log_var);
+
+    for estimates in [paths, [d_mu, d_log_var]] {
+        for (d, truth) in estimates.iter().zip([at_mu, at_log_var]) {
+            let (mean, error) = mean_and_error(d.iter().copied());
+            assert!(error < 0.01 && (mean - truth).abs() <= 4.0 * error, "{mean} ± {error}, {truth}");
+        }
+    }
+    let outside = arr2(&[[gaussian::LOG_VAR_BOUND + 1.0]]);
+    let (one, mut d_mu, mut d_log_var) = (arr2(&[[1.0]]), arr2(&[[9.0]]), arr2(&[[9.0]]));
+    let f = ndarray::arr1(&[2.0]);
+    gaussian::score_function(&f, &outside, &one, &one, &mut d_mu, &mut d_log_var);
+    assert_eq!((d_mu[[0, 0]], d_log_var[[0, 0]]), (2.0, 0.0));
+}
+
 proptest! {
     /// From magnitudes where 1 + log σ² rounds to 1 to magnitudes beyond the bound.
     #[test]
