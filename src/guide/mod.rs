@@ -26,4 +26,8 @@ chapters! {
     ch03_kl_divergence "03-kl-divergence.md" []
     ch08_backward_pass "08-backward-pass.md" []
     ch09_adam "09-adam.md" []
+    ch10_checking_gradients "10-checking-gradients.md" ["step-sweep.svg"]
+    ch11_kernels "11-kernels.md" []
+    ch12_training_dynamics "12-training-dynamics.md" ["trade.svg" "warm-up.svg"]
+    ch13_evaluating "13-evaluating.md" ["bound-against-k.svg"]
 }
