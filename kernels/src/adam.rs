@@ -10,7 +10,7 @@ pub struct AdamStep<T> {
     /// 1 − β₁, the share of the gradient in the first moment.
     ///
     /// It and `rest2` are to be formed in f64 and then rounded: in f32, 1 − 0.999 is off by one
-    /// part in 75,000.
+    /// part in 78,000.
     pub rest1: T,
     /// β₂, the decay of the second moment.
     pub beta2: T,

@@ -23,7 +23,13 @@ macro_rules! chapters {
 }
 
 chapters! {
+    ch01_latent_variable_models "01-latent-variable-models.md" []
+    ch02_elbo "02-elbo.md" ["elbo-gap.svg"]
     ch03_kl_divergence "03-kl-divergence.md" []
+    ch04_reparameterisation "04-reparameterisation.md" ["gradient-variance.svg"]
+    ch05_dense_layers "05-dense-layers.md" []
+    ch06_activations "06-activations.md" []
+    ch07_bernoulli "07-bernoulli.md" []
     ch08_backward_pass "08-backward-pass.md" []
     ch09_adam "09-adam.md" []
     ch10_checking_gradients "10-checking-gradients.md" ["step-sweep.svg"]
