@@ -22,6 +22,9 @@ const SECTIONS: [&str; 9] = [
     "Exercises",
 ];
 
+/// Where a link by reference leads.
+const DEFINITION: &str = r"(?m)^\[(`[^`\]]+`|chapter \d+)\]: (\S+)$";
+
 struct Chapter {
     file: String,
     text: String,
@@ -104,10 +107,12 @@ fn every_code_block_is_run_and_asserts_something() {
 /// guide those of `src/guide/links.md` to the item itself, which rustdoc checks.
 #[test]
 fn every_link_by_reference_is_defined_and_used_and_leads_to_what_it_names() {
-    let rendered = definitions(&read("src/guide/links.md"));
+    let links = read("src/guide/links.md");
+    let rendered = definitions(&links);
     for Chapter { file, text } in chapters().into_iter().chain([index()]) {
         let defined = definitions(&text);
-        let used = find(r"\[(`[^`\]]+`|chapter \d+)\](?:[^:(\[]|$)", &text).concat();
+        let body = Regex::new(DEFINITION).unwrap().replace_all(&text, "");
+        let used = find(r"\[(`[^`\]]+`|chapter \d+)\](?:[^(\[]|$)", &body).concat();
         let used: BTreeSet<_> = used.into_iter().collect();
         let names: BTreeSet<_> = defined.keys().copied().collect();
         assert_eq!(used, names, "{file}: the links it uses and those it defines");
@@ -125,7 +130,7 @@ fn every_link_by_reference_is_defined_and_used_and_leads_to_what_it_names() {
 
 /// The targets of a text's link definitions by name.
 fn definitions(text: &str) -> BTreeMap<&str, &str> {
-    let links = find(r"(?m)^\[(`[^`\]]+`|chapter \d+)\]: (\S+)$", text);
+    let links = find(DEFINITION, text);
     links.into_iter().map(|link| (link[0], link[1])).collect()
 }
 

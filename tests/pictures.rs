@@ -310,5 +310,8 @@ fn lines_are_drawn_with_a_legend_and_without_blank_lines() {
     assert!(svg.lines().all(|line| !line.trim().is_empty()));
 
     let empty = LinePlot { series: vec![], ..plot };
-    assert!(matches!(save_lines(&path, &empty), Err(PictureError::Empty { missing: "series", .. })));
+    assert!(matches!(
+        save_lines(&path, &empty),
+        Err(PictureError::Empty { missing: "series", .. })
+    ));
 }

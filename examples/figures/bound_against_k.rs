@@ -31,8 +31,7 @@ pub fn draw() -> LinePlot {
         .into_iter()
         .map(|k| {
             let estimate = log_likelihood(&vae, &copies, k, 0, |_| ());
-            let (bound, error) =
-                (estimate.log_likelihood, estimate.log_likelihood_standard_error);
+            let (bound, error) = (estimate.log_likelihood, estimate.log_likelihood_standard_error);
             println!("k = {k:3}: {bound:.4} ± {error:.4}");
             (k as f64, bound)
         })

@@ -34,7 +34,8 @@ pub fn draw() -> LinePlot {
     let mut lines = vec![series("log p(x)", vec![(-3.0, log_p), (3.0, log_p)])];
     println!("log p(x) = {log_p:.4}");
     for (sigma, points) in curves {
-        let best = points.iter().fold((0.0, f64::NEG_INFINITY), |a, &b| if b.1 > a.1 { b } else { a });
+        let best =
+            points.iter().fold((0.0, f64::NEG_INFINITY), |a, &b| if b.1 > a.1 { b } else { a });
         println!("σ = {sigma}: the largest ELBO is {:.4}, at μ = {:.1}", best.1, best.0);
         lines.push(series(format!("ELBO, σ = {sigma}"), points));
     }
@@ -58,7 +59,9 @@ fn log_joint() -> Array1<f64> {
     w.signals.z = Array2::from_shape_fn((POINTS, 1), |(i, _)| spacing * i as f64 - EDGE);
     vae.decode(&mut w);
     let s = &mut w.signals;
-    s.x.rows_mut().into_iter().for_each(|mut x| x.assign(&ndarray::arr1(&[0., 1., 1., 0., 0., 1.])));
+    s.x.rows_mut()
+        .into_iter()
+        .for_each(|mut x| x.assign(&ndarray::arr1(&[0., 1., 1., 0., 0., 1.])));
     vae.likelihood.log_prob(&s.x, &s.logits, 1.0, &mut s.log_prob, &mut s.d_logits);
     let prior = s.z.column(0).mapv(|z| log_normal(z, 0.0, 1.0));
     &s.log_prob + &prior

@@ -49,7 +49,8 @@ impl<'a> Legend<'a> {
         for (line, index) in self.lines.iter().zip(0..) {
             let total: f64 = line.iter().copied().map(entry_width).sum();
             let middle = px(f64::from(LINE_HEIGHT) * (f64::from(index) + 0.5));
-            let mut left = f64::from(area.dim_in_pixel().0) / f64::from(px(1.0)) / 2.0 - total / 2.0;
+            let mut left =
+                f64::from(area.dim_in_pixel().0) / f64::from(px(1.0)) / 2.0 - total / 2.0;
             for name in line {
                 let sample = vec![(px(left), middle), (px(left + SAMPLE), middle)];
                 area.draw(&PathElement::new(sample, line_style(self.colour(name))))?;

@@ -89,7 +89,10 @@ fn both_estimators_of_a_gradient_have_the_mean_that_calculus_gives() {
     for estimates in [paths, [d_mu, d_log_var]] {
         for (d, truth) in estimates.iter().zip([at_mu, at_log_var]) {
             let (mean, error) = mean_and_error(d.iter().copied());
-            assert!(error < 0.01 && (mean - truth).abs() <= 4.0 * error, "{mean} ± {error}, {truth}");
+            assert!(
+                error < 0.01 && (mean - truth).abs() <= 4.0 * error,
+                "{mean} ± {error}, {truth}"
+            );
         }
     }
     let outside = arr2(&[[gaussian::LOG_VAR_BOUND + 1.0]]);
