@@ -10,7 +10,9 @@
 //! | [`distributions`] | the Gaussian posterior and its divergence, the Bernoulli likelihood |
 //! | [`objectives`] | the ELBO and its gradient at what the networks put out |
 //! | [`optim`] | Adam |
-//! | [`gradcheck`] | hand-written gradients against central differences |
+//! | [`guide`] | thirteen chapters, from latent variables to the kernels |
+//! | [`gradcheck`] | hand-written gradients against difference quotients |
+//! | [`study`] | one training step taken apart |
 //! | [`parameters`], [`real`], [`random`] | named tensors; the two precisions; counter-based noise |
 //! | [`training`] | the loop, metrics, model files, checkpoints |
 //! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, PCA |
