@@ -18,8 +18,8 @@ use ndarray::Array2;
 /// Check the gradient of a whole model, tensor by tensor, against difference quotients of its loss
 ///
 /// The recipe's model is drawn in f64, its gradient computed on a few images by the code that
-/// trains, and compared with the slopes of the loss itself: some elements of each parameter tensor one by
-/// one, and all of them together along a random direction. A right gradient agrees to 1e-8.
+/// trains, and compared with the slopes of the loss itself: some elements of each parameter tensor
+/// one by one, and all of them together along a random direction. A right gradient agrees to 1e-8.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -32,7 +32,7 @@ pub struct Arguments {
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
     #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
     data: PathBuf,
-    /// Images that the loss is the mean over
+    /// Images that the loss is the mean over, the first of the training set
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
     /// Elements of each tensor that are compared one by one: a number, or `all`, which takes hours

@@ -42,7 +42,8 @@ A folder of images, and of labels where there are any:
   PNG    train/*.png and test/*.png, or train/CLASS/*.png and test/CLASS/*.png;
          or *.png, every tenth image held out for testing";
 
-/// A recipe by name or from a file. A name that does not exist is an argument at fault; a file that is not right is a file at fault.
+/// A recipe by name or from a file. A name that does not exist is an argument at fault; a file that
+/// is not right is a file at fault.
 pub fn find_recipe(name: &str) -> Result<Recipe> {
     match Recipe::find(name) {
         Err(error @ RecipeError::Unknown { .. }) => Err(Usage::new(error).into()),

@@ -14,8 +14,8 @@ use crate::{
     study::{self, Fault, FaultKind, Setup, Step, Study},
 };
 
-/// Parameters above which nobody would read every number.
-const MOST_PARAMETERS: usize = 5000;
+/// Numbers above which nobody would read them all, and their slopes take minutes.
+const MOST_NUMBERS: usize = 5000;
 
 /// Take one training step apart: every quantity with its equation and its values
 ///
@@ -53,7 +53,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
     data: PathBuf,
     /// Make a gradient wrong, such as d_z or d_encoder.mu.weight: its sign (the default), half or
-    /// zero instead of it all, or one element off by a thousandth
+    /// zero instead of it all, or the largest element off by a thousandth
     #[arg(long = "break", value_name = "NAME[=sign|half|zero|element]", value_parser = parse_fault)]
     fault: Option<Fault>,
     /// Show nothing after this quantity
@@ -116,7 +116,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     match (study.wrong().next(), &arguments.fault) {
         (Some(step), None) => bail!("the gradient {} is wrong", step.name),
-        (None, Some(fault)) => bail!("the wrong gradient {} was not found", fault.gradient),
+        (None, Some(fault)) => {
+            let step = study.steps.iter().find(|step| step.name == fault.gradient);
+            if step.is_some_and(|step| step.numeric.iter().flatten().all(|&v| v == 0.0)) {
+                return Err(Usage::new(format!(
+                    "{} is zero everywhere here, so this changes nothing",
+                    fault.gradient
+                ))
+                .into());
+            }
+            bail!("the wrong gradient {} was not found", fault.gradient)
+        }
         _ => Ok(()),
     }
 }
@@ -147,11 +157,12 @@ fn setup(arguments: &Arguments) -> Result<Setup> {
     let (hidden, latent, activation) = (hidden.clone(), *latent, *activation);
     let (learning_rate, seed, fault) = (*learning_rate, *seed, arguments.fault.clone());
     let setup = Setup { x, hidden, latent, activation, learning_rate, seed, fault };
-    let parameters = setup.model().parameter_count();
-    if parameters > MOST_PARAMETERS {
+    let widths = 2 * setup.hidden.iter().sum::<usize>() + 2 * setup.x.ncols() + 5 * setup.latent;
+    let (parameters, signals) = (setup.model().parameter_count(), batch * widths);
+    if parameters + signals > MOST_NUMBERS {
         return Err(Usage::new(format!(
-            "this network has {parameters} parameters; a study shows each of them, so at most \
-             {MOST_PARAMETERS}"
+            "this step has {parameters} parameters and {signals} numbers in its signals; a study \
+             shows each of them, so at most {MOST_NUMBERS} in all"
         ))
         .into());
     }
@@ -179,7 +190,11 @@ fn shown(arguments: &Arguments, study: &Study) -> Result<impl Fn(&Step) -> bool>
         }
     }
     let (layer, until) = (arguments.layer.clone(), names[..=last].to_vec());
-    Ok(move |step: &Step| {
+    let shown = move |step: &Step| {
         until.contains(&step.name) && layer.as_ref().is_none_or(|layer| *layer == step.layer)
-    })
+    };
+    if !study.steps.iter().any(&shown) {
+        return Err(Usage::new("that layer has nothing before --stop-at").into());
+    }
+    Ok(shown)
 }

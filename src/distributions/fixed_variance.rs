@@ -25,8 +25,19 @@ use crate::real::Real;
 /// Source: Kingma & Welling 2013, appendix C.2; Tipping & Bishop 1999 for the linear case.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FixedVariance {
-    /// σ², above 0.
-    pub variance: f64,
+    variance: f64,
+}
+
+impl FixedVariance {
+    /// With this σ².
+    ///
+    /// # Panics
+    ///
+    /// Unless σ² is positive and finite.
+    pub fn new(variance: f64) -> Self {
+        assert!(variance > 0.0 && variance.is_finite(), "a variance is positive, not {variance}");
+        Self { variance }
+    }
 }
 
 impl<T: Real> Likelihood<T> for FixedVariance {

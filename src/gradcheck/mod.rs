@@ -95,12 +95,19 @@ impl Elements {
 /// Checks every tensor of the gradient `d` of `loss` at `model`.
 ///
 /// `loss` must be deterministic: freeze whatever noise it uses.
+///
+/// # Panics
+///
+/// If `d` has other tensors than `model`.
 pub fn parameters<P: Parameters<f64>>(
     model: &P,
     d: &P,
     tried: Elements,
     mut loss: impl FnMut(&P) -> f64,
 ) -> Report {
+    let shapes = |p: &P| p.tensors().map(|t| t.shape().to_vec()).collect::<Vec<_>>();
+    assert_eq!(shapes(model), shapes(d), "the gradient has the model's tensors");
+    assert_eq!(model.names().len(), shapes(model).len(), "every tensor has a name");
     let mut moved = model.clone();
     let tensors = model.names().into_iter().zip(model.tensors()).zip(d.tensors()).enumerate();
     let checks = tensors.map(|(k, ((name, theta), d))| {
@@ -138,12 +145,18 @@ pub fn input(
 
 /// Checks all parameters and the input `x` of a layer, on random values and with a random gradient
 /// arriving at its output.
+///
+/// # Panics
+///
+/// If the batch is empty.
 pub fn layer<N: Layer<f64>>(layer: &N, batch: usize) -> Report {
+    assert!(batch > 0, "a batch has at least one row");
     let x = normal(batch, layer.inputs(), 0);
     // The loss is Σ r·y, so r is what arrives.
     let r = normal(batch, layer.outputs(), 1);
     let (mut y, mut cache) = (Array2::zeros(r.dim()), layer.cache(batch));
-    let (mut d, mut d_x) = (layer.zeros_like(), Array2::zeros(x.dim()));
+    // What stood there before must not matter.
+    let (mut d, mut d_x) = (not_numbers(layer), Array2::from_elem(x.dim(), f64::NAN));
     layer.forward(&x, &mut y, &mut cache);
     layer.backward(&x, &y.clone(), &mut r.clone(), Some(&mut d_x), &mut cache, &mut d);
 
@@ -176,6 +189,9 @@ pub fn objective_at(
     signals: &Signals<f64>,
 ) -> Report {
     let mut at = signals.clone();
+    for written in [&mut at.d_logits, &mut at.d_mu, &mut at.d_log_var] {
+        written.fill(f64::NAN);
+    }
     objective.evaluate(likelihood, &mut at);
     let mut moved = signals.clone();
     let mut check = |name, d: &Array2<f64>, signal: fn(&mut Signals<f64>) -> &mut Array2<f64>| {
@@ -204,11 +220,18 @@ pub fn vae<E: Layer<f64>, D: Layer<f64>, L: Likelihood<f64>>(
     eps: &Array2<f64>,
     tried: Elements,
 ) -> Report {
-    let (mut w, mut d) = (vae.workspace(x.nrows()), vae.zeros_like());
+    let (mut w, mut d) = (vae.workspace(x.nrows()), not_numbers(vae));
     w.signals.x.assign(x);
     w.signals.eps.assign(eps);
     vae.gradient(objective, &mut w, &mut d);
     parameters(vae, &d, tried, |vae| -vae.evaluate(objective, &mut w).objective)
+}
+
+/// A gradient of `model` with NaN everywhere, to be overwritten.
+fn not_numbers<P: Parameters<f64>>(model: &P) -> P {
+    let mut d = model.zeros_like();
+    d.tensors_mut().for_each(|mut t| t.fill(f64::NAN));
+    d
 }
 
 /// Standard normal numbers, others for each `stream`.
@@ -259,7 +282,8 @@ fn tensor(
         let v = normal(1, d.len(), stream as usize).into_shape_with_order(d.raw_dim());
         let mut v = v.expect("as many elements");
         v /= v.mapv(|v| v * v).sum().sqrt();
-        ((&v * d).sum(), derivative(0.0, |t| loss(Step::Along(&v, t))))
+        let numeric = derivative(0.0, |t| loss(Step::Along(&v, t)));
+        Element { place: vec![], analytic: (&v * d).sum(), numeric }
     });
     let compare = |place: Vec<usize>| {
         let numeric = derivative(theta[IxDyn(&place)], |v| loss(Step::Element(&place, v)));

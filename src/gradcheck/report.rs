@@ -4,12 +4,15 @@ use std::fmt;
 
 use super::derivative::Estimate;
 
-/// An element's error is relative to at least this share of the largest element of its tensor.
-const FLOOR: f64 = 1e-3;
 /// The relative error that a right gradient stays below in f64.
 pub const TOLERANCE: f64 = 1e-8;
-/// Wrong elements that are all the same multiple of the right ones, to this relative precision, are
-/// wrong by that factor.
+/// An element's error is relative to at least this share of the largest element of its tensor.
+const FLOOR: f64 = 1e-3;
+/// A difference that is no larger than the quotient's own error is none, if that error is at most
+/// this share of the tensor's largest element.
+const RESOLUTION: f64 = 1e-6;
+/// Wrong elements are wrong by one factor f if each agrees with it to this share of its size, and
+/// to a hundredth of f - 1.
 const SAME_FACTOR: f64 = 1e-4;
 
 /// What was found about one tensor.
@@ -23,11 +26,13 @@ pub struct Check {
     pub elements: usize,
     /// The difference quotient of each of them.
     pub quotients: Vec<f64>,
-    /// The largest relative error of an element; NaN if the gradient or the loss is. Kinks don't
-    /// count.
+    /// The relative error of each of them, in the same order; 0 for one at a kink.
     ///
     /// It is |analytic - numeric| / max(|analytic|, |numeric|, 10⁻³ of the tensor's largest, r),
-    /// where r is the size below which the loss's own rounding, ε|f|/h, is more than [`TOLERANCE`].
+    /// where r is the size of which the quotient's own error would be [`TOLERANCE`]: what the loss's
+    /// rounding hides is not counted, as long as that is less than 10⁻⁶ of the tensor's largest.
+    pub errors: Vec<f64>,
+    /// The largest of these; NaN if the gradient or the loss is.
     pub max_relative_error: f64,
     /// Where that is.
     pub index: Vec<usize>,
@@ -76,6 +81,12 @@ pub enum Verdict {
         /// How many elements are wrong.
         wrong: usize,
     },
+    /// What is wrong cannot be told from how badly the loss lets its slope be measured: it is rough
+    /// or noisy here, or rounds too coarsely. Neither right nor wrong.
+    Undecided {
+        /// How many elements are so.
+        elements: usize,
+    },
     /// It is wrong with no such pattern.
     Wrong {
         /// How many elements are wrong; 0 if only the direction through all of them shows it.
@@ -99,58 +110,80 @@ pub(super) struct Element {
     pub(super) numeric: Estimate,
 }
 
+/// What comparing one element came to.
+#[derive(Clone, Copy)]
+struct Judged {
+    error: f64,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Right,
+    Kink([f64; 2]),
+    Undecided,
+    Wrong,
+    NotFinite,
+}
+
 impl Element {
-    /// The kink's slopes, if the gradient lies between them.
-    fn kink(&self) -> Option<[f64; 2]> {
-        let slopes @ [left, right] = self.numeric.kink?;
-        let margin = TOLERANCE * (right - left).abs();
-        let between = left.min(right) - margin..=left.max(right) + margin;
-        between.contains(&self.analytic).then_some(slopes)
+    /// Holds the analytic value against the numeric one, in a tensor whose largest element is about
+    /// `scale`.
+    fn judge(&self, scale: f64) -> Judged {
+        let Self { analytic, numeric, .. } = self;
+        if let Some(slopes @ [left, right]) = numeric.kink {
+            let margin = numeric.error + TOLERANCE * (right - left).abs();
+            let between = left.min(right) - margin..=left.max(right) + margin;
+            if between.contains(analytic) {
+                return Judged { error: 0.0, outcome: Outcome::Kink(slopes) };
+            }
+        }
+        let off = (analytic - numeric.value).abs();
+        let resolved = numeric.error <= RESOLUTION * scale;
+        let floor = if resolved { numeric.error / TOLERANCE } else { 0.0 };
+        let size = analytic.abs().max(numeric.value.abs()).max(FLOOR * scale).max(floor);
+        let error = off / size.max(f64::MIN_POSITIVE);
+        let outcome = match error {
+            _ if !error.is_finite() => Outcome::NotFinite,
+            _ if error <= TOLERANCE => Outcome::Right,
+            _ if off <= numeric.error => Outcome::Undecided,
+            _ => Outcome::Wrong,
+        };
+        Judged { error, outcome }
     }
 }
 
-/// The relative error of [`Check::max_relative_error`], in a tensor whose largest element is about
-/// `scale`.
-fn relative_error(analytic: f64, numeric: &Estimate, scale: f64) -> f64 {
-    let size = analytic.abs().max(numeric.value.abs());
-    let floor = (FLOOR * scale).max(numeric.rounding / TOLERANCE);
-    (analytic - numeric.value).abs() / size.max(floor).max(f64::MIN_POSITIVE)
-}
-
 impl Check {
-    /// From the elements that were compared, and the analytic and the numeric derivative along a
-    /// direction of length 1.
+    /// From the elements that were compared, and the derivative along a direction of length 1.
     pub(super) fn new(
         tensor: String,
         shape: Vec<usize>,
         elements: &[Element],
-        direction: Option<(f64, Estimate)>,
+        direction: Option<Element>,
     ) -> Self {
-        let sizes = elements.iter().flat_map(|e| [e.analytic.abs(), e.numeric.value.abs()]);
+        let finite = |v: f64| if v.is_finite() { v.abs() } else { 0.0 };
+        let sizes = elements.iter().flat_map(|e| [finite(e.analytic), finite(e.numeric.value)]);
         let scale = sizes.fold(0.0, f64::max);
-        let judged: Vec<(&Element, f64)> = elements
-            .iter()
-            .filter(|e| e.kink().is_none())
-            .map(|e| (e, relative_error(e.analytic, &e.numeric, scale)))
-            .collect();
+        let judged: Vec<Judged> = elements.iter().map(|element| element.judge(scale)).collect();
+        let direction = direction.map(|direction| direction.judge(scale));
         // A NaN is the worst of all.
-        let key = |error: f64| if error.is_nan() { f64::INFINITY } else { error };
-        let worst = judged.iter().max_by(|a, b| key(a.1).total_cmp(&key(b.1)));
-        let shown = worst.map(|(element, _)| *element).or(elements.first());
-        let direction_error =
-            direction.map(|(analytic, numeric)| relative_error(analytic, &numeric, scale));
+        let key =
+            |judged: &Judged| if judged.error.is_nan() { f64::INFINITY } else { judged.error };
+        let worst = (0..judged.len()).max_by(|&a, &b| key(&judged[a]).total_cmp(&key(&judged[b])));
+        let shown = worst.map(|i| &elements[i]);
         Self {
             tensor,
             shape,
             elements: elements.len(),
             quotients: elements.iter().map(|element| element.numeric.value).collect(),
-            max_relative_error: worst.map_or(0.0, |(_, error)| *error),
+            errors: judged.iter().map(|judged| judged.error).collect(),
+            max_relative_error: worst.map_or(0.0, |i| judged[i].error),
             index: shown.map_or(vec![], |element| element.place.clone()),
             analytic: shown.map_or(0.0, |element| element.analytic),
             numeric: shown.map_or(0.0, |element| element.numeric.value),
             step: shown.map_or(0.0, |element| element.numeric.step),
-            direction_error,
-            verdict: verdict(elements, &judged, direction_error),
+            direction_error: direction.map(|direction| direction.error),
+            verdict: verdict(elements, &judged, direction),
         }
     }
 
@@ -160,35 +193,44 @@ impl Check {
     }
 }
 
-fn verdict(
-    elements: &[Element],
-    judged: &[(&Element, f64)],
-    direction_error: Option<f64>,
-) -> Verdict {
-    if judged.iter().any(|(_, error)| !error.is_finite()) {
+fn verdict(elements: &[Element], judged: &[Judged], direction: Option<Judged>) -> Verdict {
+    let count = |outcome| judged.iter().filter(|judged| judged.outcome == outcome).count();
+    let all = || judged.iter().chain(&direction);
+    if all().any(|judged| judged.outcome == Outcome::NotFinite) {
         return Verdict::NotFinite;
     }
-    let wrong: Vec<&Element> = judged
-        .iter()
-        .filter(|(_, error)| *error > TOLERANCE)
-        .map(|(element, _)| *element)
-        .collect();
-    if wrong.is_empty() {
-        if direction_error.is_some_and(|error| error.is_nan() || error > TOLERANCE) {
-            return Verdict::Wrong { wrong: 0 };
-        }
-        let kinks: Vec<[f64; 2]> = elements.iter().filter_map(Element::kink).collect();
-        return match kinks.first() {
-            Some(&[left, right]) => Verdict::Kink { count: kinks.len(), left, right },
-            None => Verdict::Right,
-        };
+    if count(Outcome::Wrong) > 0 {
+        let pairs = elements.iter().zip(judged);
+        let wrong = pairs.filter(|(_, judged)| judged.outcome == Outcome::Wrong);
+        return fault(&wrong.map(|(element, _)| element).collect::<Vec<_>>());
     }
-    let (count, factor) = (wrong.len(), common_factor(&wrong));
-    match factor {
+    match direction.map(|direction| direction.outcome) {
+        Some(Outcome::Wrong) => return Verdict::Wrong { wrong: 0 },
+        found if found == Some(Outcome::Undecided) || count(Outcome::Undecided) > 0 => {
+            return Verdict::Undecided { elements: count(Outcome::Undecided) };
+        }
+        _ => {}
+    }
+    let slopes = |judged: &Judged| match judged.outcome {
+        Outcome::Kink(slopes) => Some(slopes),
+        _ => None,
+    };
+    let kinks: Vec<[f64; 2]> = judged.iter().filter_map(slopes).collect();
+    match kinks.first() {
+        Some(&[left, right]) => Verdict::Kink { count: kinks.len(), left, right },
+        None => Verdict::Right,
+    }
+}
+
+/// What these elements have in common.
+fn fault(wrong: &[&Element]) -> Verdict {
+    let count = wrong.len();
+    match common_factor(wrong) {
         Some(0.0) => Verdict::Missing { wrong: count },
         Some(factor) if (factor + 1.0).abs() < SAME_FACTOR => Verdict::WrongSign { wrong: count },
-        Some(factor) => Verdict::WrongScale { factor, wrong: count },
-        None => Verdict::Wrong { wrong: count },
+        // A single element has some factor, whatever is the matter with it.
+        Some(factor) if count > 1 => Verdict::WrongScale { factor, wrong: count },
+        _ => Verdict::Wrong { wrong: count },
     }
 }
 
@@ -197,9 +239,10 @@ fn common_factor(wrong: &[&Element]) -> Option<f64> {
     let size = |e: &Element| e.analytic.abs().max(e.numeric.value.abs());
     let largest = wrong.iter().max_by(|a, b| size(a).total_cmp(&size(b)))?;
     let factor = largest.analytic / largest.numeric.value;
+    let share = SAME_FACTOR.min((factor - 1.0).abs() / 100.0);
     let same = |e: &&Element| {
         let scale = size(e).max(FLOOR * size(largest));
-        (e.analytic - factor * e.numeric.value).abs() <= SAME_FACTOR * scale
+        (e.analytic - factor * e.numeric.value).abs() <= share * scale + e.numeric.error
     };
     (factor.is_finite() && wrong.iter().all(same)).then_some(factor)
 }
@@ -217,6 +260,10 @@ impl fmt::Display for Verdict {
                 write!(f, "wrong by a factor of {factor:.5} in {}", of(wrong))
             }
             Verdict::Missing { wrong } => write!(f, "missing: zero in {}", of(wrong)),
+            Verdict::Undecided { elements: 0 } => f.write_str("undecided: too rough a loss"),
+            Verdict::Undecided { elements } => {
+                write!(f, "undecided in {}: too rough a loss", of(elements))
+            }
             Verdict::Wrong { wrong: 0 } => f.write_str("wrong in elements not compared one by one"),
             Verdict::Wrong { wrong } => write!(f, "wrong in {}", of(wrong)),
             Verdict::NotFinite => f.write_str("NaN or infinite"),

@@ -34,6 +34,10 @@ fn a_wrong_sign_a_wrong_scale_a_missing_part_and_others_are_told_apart() {
     );
     assert_eq!(check(|i, d| d + i as f64).verdict, Verdict::Wrong { wrong: 11 });
     assert_eq!(check(|i, d| if i == 2 { f64::NAN } else { d }).verdict, Verdict::NotFinite);
+    // One element has a factor, whatever is wrong; elements off by a little each have none.
+    assert_eq!(check(|i, d| if i == 3 { 1.5 * d } else { d }).verdict, Verdict::Wrong { wrong: 1 });
+    let little = |i: usize, d: f64| d * (1.0 + 1e-6 * (i as f64).sin());
+    assert!(matches!(check(little).verdict, Verdict::Wrong { .. }));
     let Verdict::WrongScale { factor, wrong: 12 } = check(|_, d| d / 2.0).verdict else {
         panic!("half the gradient")
     };
@@ -112,4 +116,91 @@ fn the_table_names_the_tensor_the_place_and_the_fault() {
     assert!(lines[1].ends_with("right") && lines[1].contains("3x4"), "{table}");
     assert!(lines[2].ends_with("wrong sign in 1 element") && lines[2].contains(" 1,1 "), "{table}");
     assert!(std::panic::catch_unwind(|| report.assert_right()).is_err());
+}
+
+#[test]
+fn a_loss_that_hides_its_slope_decides_nothing() {
+    let x = ndarray::arr2(&[[0.3, -1.0]]);
+    let right = x.mapv(f64::cos);
+    let verdict = |d: &Array2<f64>, constant: f64| {
+        input("x", &x, d, |x| constant + x.mapv(f64::sin).sum()).verdict
+    };
+    for d in [&right, &-&right, &(0.0 * &right)] {
+        assert!(matches!(verdict(d, 1e15), Verdict::Undecided { .. }), "{d}");
+    }
+    // What it hides of a moderate constant is too little to matter, and a fault still shows.
+    assert_eq!(verdict(&right, 1e3), Verdict::Right);
+    assert_eq!(verdict(&-&right, 1e3), Verdict::WrongSign { wrong: 2 });
+    assert!(!verdict(&(1.00001 * &right), 1e3).is_right());
+}
+
+#[test]
+fn a_direction_along_which_there_is_a_kink_is_right_between_its_slopes() {
+    let x = ArrayD::zeros(IxDyn(&[10, 10]));
+    let check = |slope: f64| {
+        let mut moved = x.clone();
+        tensor("x".into(), &x, &x.mapv(|_| slope), Elements::Some(3), 0, |step| {
+            step.take(moved.view_mut());
+            let loss = moved.mapv(|x: f64| x.max(0.0)).sum();
+            step.undo(moved.view_mut(), &x);
+            loss
+        })
+    };
+    assert!(check(0.0).is_right() && check(0.5).is_right() && check(1.0).is_right());
+    assert!(!check(-0.1).is_right() && !check(1.2).is_right());
+}
+
+/// A layer y = x whose gradient is added to what stood there.
+#[derive(Clone)]
+struct Accumulates;
+
+impl Parameters<f64> for Accumulates {
+    fn names(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = ndarray::ArrayViewD<'_, f64>> {
+        std::iter::empty()
+    }
+
+    fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, f64>> {
+        std::iter::empty()
+    }
+}
+
+impl Layer<f64> for Accumulates {
+    type Cache = ();
+
+    fn inputs(&self) -> usize {
+        3
+    }
+
+    fn outputs(&self) -> usize {
+        3
+    }
+
+    fn cache(&self, _batch: usize) {}
+
+    fn forward(&self, x: &Array2<f64>, y: &mut Array2<f64>, _cache: &mut ()) {
+        y.assign(x);
+    }
+
+    fn backward(
+        &self,
+        _x: &Array2<f64>,
+        _y: &Array2<f64>,
+        d_y: &mut Array2<f64>,
+        d_x: Option<&mut Array2<f64>>,
+        _cache: &mut (),
+        _d: &mut Self,
+    ) {
+        if let Some(d_x) = d_x {
+            *d_x += &*d_y;
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_adds_to_a_gradient_instead_of_writing_it_does_not_pass() {
+    assert_eq!(layer(&Accumulates, 2).checks[0].verdict, Verdict::NotFinite);
 }

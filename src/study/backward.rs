@@ -12,6 +12,7 @@ use super::{
 use crate::{
     distributions::{Likelihood, gaussian},
     gradcheck,
+    layers::{Activation, Dense},
     models::MlpVae,
     parameters::Parameters,
 };
@@ -116,7 +117,8 @@ impl Walk<'_> {
         let x = output_of(hidden, Place::Decoder, "z");
         self.dense_parameters(Place::Output, &x, &d_logits, "d_logits");
         let d_h = self.dense_input(&[(Place::Output, &d_logits, "d_logits")], &x);
-        self.hidden(hidden, Place::Decoder, "z", d_h)
+        let activation = self.model.decoder.hidden.activation;
+        self.hidden(hidden, activation, Place::Decoder, "z", d_h)
     }
 
     /// Through z = μ + σ·ε, where it meets what the divergence put there.
@@ -167,7 +169,8 @@ impl Walk<'_> {
         if hidden > 0 {
             let heads = [(Place::Mu, d_mu, "d_mu"), (Place::LogVar, d_log_var, "d_log_var")];
             let d_h = self.dense_input(&heads, &x);
-            self.hidden(hidden, Place::Encoder, "x", d_h);
+            let activation = self.model.encoder.hidden.activation;
+            self.hidden(hidden, activation, Place::Encoder, "x", d_h);
         }
     }
 
@@ -176,6 +179,7 @@ impl Walk<'_> {
     fn hidden(
         &mut self,
         layers: usize,
+        activation: Activation,
         place: fn(usize) -> Place,
         input: &str,
         mut d_h: Array2<f64>,
@@ -184,7 +188,7 @@ impl Walk<'_> {
             let layer = place(i).name();
             let (h, a) = (format!("{layer}.h"), format!("{layer}.a"));
             let mut d_a = d_h.clone();
-            self.model.encoder.hidden.activation.backward(self.value(&h), &mut d_a);
+            activation.backward(self.value(&h), &mut d_a);
             let name = format!("d_{a}");
             let label = Label {
                 name: &name,
@@ -246,7 +250,7 @@ impl Walk<'_> {
         let arriving = readers.iter().map(|(.., d_y)| d_y.to_string());
         let label = Label {
             name: &name,
-            layer: if both { "encoder heads".into() } else { readers[0].0.name() },
+            layer: if both { "encoder.heads".into() } else { readers[0].0.name() },
             title: if both { "back through both heads" } else { "back through a dense layer" },
             equation: equation.into(),
             code: ("Dense::backward_input", DENSE, 5),
@@ -277,7 +281,7 @@ impl Walk<'_> {
         label: Label<'_>,
         place: Place,
         d: Array2<f64>,
-        weight: fn(&mut crate::layers::Dense<f64>) -> &mut Array2<f64>,
+        weight: fn(&mut Dense<f64>) -> &mut Array2<f64>,
     ) -> Array2<f64> {
         let (mut moved, forward) = (self.model.clone(), self.forward);
         let value = weight(place.of_mut(&mut moved)).clone();

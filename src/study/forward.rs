@@ -269,7 +269,7 @@ fn sample(ops: &mut Vec<Op>) {
         "z = μ + σ·ε",
         code,
         &["mu", "sigma", "eps"],
-        |_, values| &values["mu"] + &values["sigma"] * &values["eps"],
+        |_, values| draw(values, &values["mu"])[1].clone(),
     ));
 }
 

@@ -1,9 +1,10 @@
 //! One training step under the microscope.
 //!
-//! [`study`] takes a small VAE through one complete step in f64, by the same public functions that
-//! train a large one, but one at a time: every quantity comes out in the order of its computation,
-//! with its equation, the function that computed it, and its values. Beside every gradient stands
-//! the numeric one, from the loss alone. A test holds that the step is, bit for bit, that of
+//! [`study`] takes a small VAE through one complete step in f64, by the layers', the distributions'
+//! and the optimiser's own functions, but one at a time: every quantity comes out in the order of its
+//! computation, with its equation, the function that computes it in training, and its values. Beside
+//! every gradient stands the numeric one, from the loss alone. A test holds that every signal,
+//! gradient, moment and weight is, bit for bit, that of
 //! [`Vae::gradient`](crate::models::Vae::gradient) and [`Adam::step`](crate::optim::Adam::step).
 //!
 //! A [`Fault`] spoils one gradient on the way. Whatever is computed from it is spoiled too, and
@@ -27,6 +28,8 @@ mod update;
 
 pub use html::html;
 pub use text::text;
+
+use std::fmt;
 
 use ndarray::Array2;
 
@@ -112,7 +115,7 @@ pub enum FaultKind {
     Half,
     /// Set to zero.
     Zero,
-    /// Its first element off by a thousandth.
+    /// Its largest element off by a thousandth.
     Element,
 }
 
@@ -130,8 +133,25 @@ impl FaultKind {
             Self::Sign => gradient.mapv_inplace(|v| -v),
             Self::Half => *gradient *= 0.5,
             Self::Zero => gradient.fill(0.0),
-            Self::Element => gradient[[0, 0]] *= 1.001,
+            Self::Element => {
+                let size = |v: &&mut f64| v.abs();
+                let largest = gradient.iter_mut().max_by(|a, b| size(a).total_cmp(&size(b)));
+                largest.into_iter().for_each(|v| *v *= 1.001);
+            }
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    /// `d_z with its sign turned`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            FaultKind::Sign => "with its sign turned",
+            FaultKind::Half => "halved",
+            FaultKind::Zero => "set to zero",
+            FaultKind::Element => "with its largest element off by a thousandth",
+        };
+        write!(f, "{} {what}", self.gradient)
     }
 }
 
@@ -227,6 +247,14 @@ impl Study {
         self.steps.iter().filter(|step| step.check.is_some())
     }
 
+    /// Whether `step` was computed from `from`, directly or not.
+    pub fn comes_from(&self, step: &Step, from: &str) -> bool {
+        step.from.iter().any(|name| {
+            let before = self.steps.iter().find(|step| step.name == *name);
+            name == from || before.is_some_and(|before| self.comes_from(before, from))
+        })
+    }
+
     /// The gradients that are wrong, in the order of their computation.
     pub fn wrong(&self) -> impl Iterator<Item = &Step> {
         self.checked().filter(|step| step.check.as_ref().is_some_and(|check| !check.is_right()))
@@ -250,7 +278,7 @@ pub fn study(setup: &Setup) -> Result<Study, UnknownGradient> {
     let (update, moved) = update::update(&model, &gradient, setup.learning_rate);
     steps.extend(update);
     let after = forward.figures(&moved);
-    steps.push(update::after(before, after));
+    steps.push(update::after(&steps, before, after));
     let mirrored = setup.hidden.iter().rev();
     let widths = setup.hidden.iter().chain([&setup.latent]).chain(mirrored);
     let pixels = setup.x.ncols();

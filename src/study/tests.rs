@@ -51,12 +51,14 @@ fn the_step_taken_apart_is_the_step_that_trains_bit_for_bit() {
         for (name, theirs) in [
             ("mu", &s.mu),
             ("log_var", &s.log_var),
+            ("sigma", &s.sigma),
             ("z", &s.z),
             ("logits", &s.logits),
             ("kl", &s.kl),
         ] {
             assert_eq!(value(&study, name), theirs, "{name}");
         }
+        assert_eq!(value(&study, "log_prob").column(0), s.log_prob);
         for (name, theirs) in [("d_z", &s.d_z), ("d_mu", &s.d_mu), ("d_log_var", &s.d_log_var)] {
             assert_eq!(value(&study, name), theirs, "{name}");
         }
@@ -97,11 +99,21 @@ fn a_fault_is_found_where_it_is_and_in_nothing_that_does_not_come_from_it() {
             let wrong: Vec<&Step> = study.wrong().collect();
             assert_eq!(wrong[0].name, step.name, "{kind:?}");
             for later in &wrong[1..] {
-                let known = |name: &String| wrong.iter().any(|step| step.name == *name);
-                assert!(later.from.iter().any(known), "{}: {kind:?} in {}", later.name, step.name);
+                assert!(study.comes_from(later, &step.name), "{}: {kind:?}", later.name);
             }
         }
     }
+}
+
+#[test]
+fn a_wrong_sign_at_the_logits_reaches_the_first_weight() {
+    let fault = Some(Fault { gradient: "d_logits".into(), kind: FaultKind::Sign });
+    let study = study(&Setup { fault, ..Setup::default() }).unwrap();
+    let wrong: Vec<&str> = study.wrong().map(|step| step.name.as_str()).collect();
+    assert!(
+        wrong.contains(&"d_encoder.hidden.0.weight") && !wrong.contains(&"d_mu.kl"),
+        "{wrong:?}"
+    );
 }
 
 #[test]
@@ -131,7 +143,8 @@ fn the_files_and_functions_that_steps_name_exist() {
     for step in study(&Setup::default()).unwrap().steps {
         let source = std::fs::read_to_string(root.join(step.file)).unwrap();
         let function = step.code.rsplit("::").next().unwrap();
-        assert!(source.contains(&format!("fn {function}")), "{}: {}", step.file, step.code);
+        let defined = ["(", "<"].map(|next| format!("fn {function}{next}"));
+        assert!(defined.iter().any(|start| source.contains(start)), "{}: {}", step.file, step.code);
         assert!((1..=13).contains(&step.chapter));
     }
 }
@@ -140,7 +153,8 @@ fn the_files_and_functions_that_steps_name_exist() {
 fn text_fits_a_hundred_columns_and_has_colour_only_when_asked() {
     let wide = Setup { x: Setup::random_images(2, 16, 1), ..Setup::default() };
     let faulty = Some(Fault { gradient: "d_logits".into(), kind: FaultKind::Half });
-    for setup in [Setup::default(), wide.clone(), Setup { fault: faulty, ..wide }] {
+    let far = Setup { learning_rate: 5e3, ..wide.clone() };
+    for setup in [Setup::default(), wide.clone(), far, Setup { fault: faulty, ..wide }] {
         let study = study(&setup).unwrap();
         let plain = text(&study, |_| true, false);
         let widest = plain.lines().map(|line| line.chars().count()).max().unwrap();

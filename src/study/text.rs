@@ -84,8 +84,11 @@ fn write_step(out: &mut String, step: &Step, ink: Ink) {
 
 /// A number in ten characters.
 fn number(v: f64) -> String {
-    let size = v.abs();
-    if v == 0.0 || (1e-3..1e4).contains(&size) { format!("{v:10.6}") } else { format!("{v:10.3e}") }
+    match v.abs() {
+        0.0 | 1e-3..99.0 => format!("{v:10.6}"),
+        1e-99..1e100 => format!("{v:10.3e}"),
+        _ => format!("{v:10.2e}"),
+    }
 }
 
 /// A matrix, in bands of as many columns as fit.
@@ -142,6 +145,9 @@ fn verdict(study: &Study, ink: Ink) -> String {
     let largest = errors.map(|check| check.max_relative_error).fold(0.0, f64::max);
     let (before, after) = (study.before.elbo, study.after.elbo);
     let mut out = format!("ELBO {before:.6} before the step, {after:.6} after it.\n");
+    if let Some(fault) = &study.fault {
+        let _ = writeln!(out, "Planted: {fault}.");
+    }
     let wrong: Vec<&Step> = study.wrong().collect();
     let Some(first) = wrong.first() else {
         let right = format!(
@@ -156,7 +162,8 @@ fn verdict(study: &Study, ink: Ink) -> String {
     let _ = writeln!(out, "    {}\n    {} in {}", first.equation, first.code, first.file);
     if wrong.len() > 1 {
         let names: Vec<&str> = wrong[1..].iter().map(|step| step.name.as_str()).collect();
-        out += "All others are computed from it:\n";
+        let all = wrong[1..].iter().all(|step| study.comes_from(step, &first.name));
+        out += if all { "All others are computed from it:\n" } else { "The others:\n" };
         out += &wrapped(&names.join(", "));
     }
     out

@@ -56,8 +56,10 @@ pub(super) fn update(
     (steps, moved)
 }
 
-/// The loss before and after the step.
-pub(super) fn after(before: Figures, after: Figures) -> Step {
+/// The loss before and after the step, which all of `steps` lead to.
+pub(super) fn after(steps: &[Step], before: Figures, after: Figures) -> Step {
+    let parameters = steps.iter().map(|step| &step.name).filter(|name| name.starts_with("new."));
+    let from = std::iter::once("loss".to_string()).chain(parameters.cloned()).collect();
     Step {
         name: "after".into(),
         part: Part::After,
@@ -67,7 +69,7 @@ pub(super) fn after(before: Figures, after: Figures) -> Step {
         code: "Vae::evaluate",
         file: "src/models/vae.rs",
         chapter: 8,
-        from: vec!["loss".into()],
+        from,
         values: arr2(&[[-before.elbo, -after.elbo, before.elbo - after.elbo]]),
         numeric: None,
         check: None,

@@ -26,7 +26,7 @@ fn a_broken_gradient_is_found_and_named_first() {
         ("d_z", "The first is d_z: wrong sign in 4 elements."),
         ("d_mu.kl=half", "The first is d_mu.kl: wrong by a factor of 0.50000 in 4 elements."),
         ("d_decoder.output.weight=zero", "The first is d_decoder.output.weight: missing"),
-        ("d_log_var=element", "The first is d_log_var: wrong by a factor of 1.00100 in 1 element."),
+        ("d_log_var=element", "The first is d_log_var: wrong in 1 element."),
     ] {
         let done = place.elbo(&format!("study --break {fault}")).succeeds();
         assert!(done.stdout.contains(verdict), "{fault}: {}", done.stdout);
@@ -69,9 +69,10 @@ fn the_page_of_a_study_is_self_contained_and_every_link_leads_to_a_step() {
     let done = place.elbo("study --hidden 4,3 --html study.html").succeeds();
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", "wrote study.html\n"));
     let page = place.text("study.html");
-    for outside in ["http://", "https://", "src=", "@import", "url(#tip)\")"] {
+    for outside in ["http://", "https://", "src=", "@import", "<link"] {
         assert!(!page.contains(outside), "{outside}");
     }
+    assert_eq!(page.matches("url(").count(), page.matches("url(#tip)").count());
     let links: Vec<&str> =
         page.split("href=\"#").skip(1).map(|s| s.split('"').next().unwrap()).collect();
     assert!(links.len() > 100);
@@ -97,7 +98,9 @@ fn what_cannot_be_studied_is_refused_with_what_there_is() {
         ("--layer encoder", "there is no layer \"encoder\"; there are: input, encoder.hidden.0, "),
         ("--latent 0", "--latent is 0, but must be from 1 to 64"),
         ("--hidden 3,65", "--hidden is 65, but must be from 1 to 64"),
-        ("--hidden 64,64 --side 16", "parameters; a study shows each of them, so at most 5000"),
+        ("--hidden 64,64 --side 16", "a study shows each of them, so at most 5000 in all"),
+        ("--batch 64 --side 40 --hidden 1", "numbers in its signals; a study shows each"),
+        ("--layer decoder.output --stop-at z", "that layer has nothing before --stop-at"),
         ("--learning-rate 0", "--learning-rate must be a positive number"),
         ("--image 12", "--image is 12, but the images are numbered 0 to 11"),
         ("--image 11", "--image with the rest of --batch is 12"),

@@ -9,7 +9,7 @@ use super::assert_close;
 fn log_prob(x: f64, l: f64, variance: f64) -> f64 {
     let (mut log_prob, mut d) = (Array1::zeros(1), Array2::zeros((1, 1)));
     let (x, l) = (arr2(&[[x]]), arr2(&[[l]]));
-    FixedVariance { variance }.log_prob(&x, &l, 1.0, &mut log_prob, &mut d);
+    FixedVariance::new(variance).log_prob(&x, &l, 1.0, &mut log_prob, &mut d);
     log_prob[0]
 }
 
@@ -30,12 +30,12 @@ fn at_the_mean_only_the_constant_is_left_and_pixels_add_up() {
     let (x, l) =
         (arr2(&[[0.1, 0.9, 0.5], [1.0, 0.0, 0.2]]), arr2(&[[0.3, 0.2, -1.0], [4.0, 0.0, 0.1]]));
     let (mut sums, mut d) = (Array1::zeros(2), l.clone());
-    FixedVariance { variance: 0.5 }.log_prob(&x, &l, 1.0, &mut sums, &mut d);
+    FixedVariance::new(0.5).log_prob(&x, &l, 1.0, &mut sums, &mut d);
     for n in 0..2 {
         let pixels: f64 = (0..3).map(|j| log_prob(x[[n, j]], l[[n, j]], 0.5)).sum();
         assert_close(sums[n], pixels, 1e-14);
     }
     let mut mean = x.clone();
-    FixedVariance { variance: 0.5 }.mean(&l, &mut mean);
+    FixedVariance::new(0.5).mean(&l, &mut mean);
     assert_eq!(mean, l);
 }

@@ -66,7 +66,7 @@ fn trained(images: &Images) -> LinearVae {
     let rng = &mut random::rng(2, Purpose::Init, 0, 0);
     let MlpVae { encoder, decoder, .. } =
         MlpVae::<f64>::mlp(PIXELS, &[], LATENT, Activation::Relu, Init::Glorot, rng);
-    let vae = Vae { encoder, decoder, likelihood: FixedVariance { variance: VARIANCE } };
+    let vae = Vae { encoder, decoder, likelihood: FixedVariance::new(VARIANCE) };
     let mut trainer = Trainer::new(vae, Elbo, images, 100, 0.0, 0);
     for (learning_rate, epochs) in [(1e-2, 1000), (3e-3, 3000), (1e-3, 1500), (1e-4, 500)] {
         trainer.adam.learning_rate = learning_rate;

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use ndarray::Array2;
 
 use super::{Part, Step, Study};
+use crate::gradcheck::TOLERANCE;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -57,14 +58,21 @@ fn verdict(study: &Study) -> String {
     let (before, after) = (study.before.elbo, study.after.elbo);
     let found = match wrong.first() {
         None => format!("<strong class=\"right\">All {checked} gradients agree.</strong>"),
-        Some(first) => format!(
-            "<strong class=\"wrong\">{} of {checked} gradients are wrong.</strong> The first is {}; \
-             the others are computed from it.",
-            wrong.len(),
-            link(&first.name)
-        ),
+        Some(first) => {
+            let all = wrong[1..].iter().all(|step| study.comes_from(step, &first.name));
+            let others =
+                if all && wrong.len() > 1 { ", and all others are computed from it" } else { "" };
+            format!(
+                "<strong class=\"wrong\">{} of {checked} gradients are wrong.</strong> The first is \
+                 {}{others}.",
+                wrong.len(),
+                link(&first.name)
+            )
+        }
     };
-    format!("<p>{found} ELBO {before:.6} before the step, {after:.6} after it.</p>\n")
+    let fault = study.fault.as_ref();
+    let planted = fault.map_or(String::new(), |fault| format!(" Planted: <code>{fault}</code>."));
+    format!("<p>{found}{planted} ELBO {before:.6} before the step, {after:.6} after it.</p>\n")
 }
 
 fn link(name: &str) -> String {
@@ -101,38 +109,39 @@ fn write_step(page: &mut String, step: &Step, study: &Study, shown: impl Fn(&Ste
         "<p class=\"code\"><code>{}</code> in <code>{}</code>, chapter {} of the guide.{from}</p>",
         step.code, step.file, step.chapter
     );
-    let _ = match &step.numeric {
-        None => writeln!(page, "<div class=\"matrices\">{}</div>", matrix("", &step.values)),
-        Some(numeric) => writeln!(
-            page,
-            "<div class=\"matrices\">{}{}{}</div>",
-            matrix("by hand", &step.values),
-            matrix("numeric", numeric),
-            matrix("relative error", &relative_error(&step.values, numeric))
-        ),
+    let _ = match (&step.numeric, &step.check) {
+        (Some(numeric), Some(check)) => {
+            let errors = Array2::from_shape_vec(numeric.dim(), check.errors.clone());
+            let errors = errors.expect("every element was compared");
+            writeln!(
+                page,
+                "<div class=\"matrices\">{}{}{}</div>",
+                matrix("by hand", &step.values, largest(&step.values)),
+                matrix("numeric", numeric, largest(numeric)),
+                // The strongest colour is for what is wrong.
+                matrix("relative error", &errors, TOLERANCE)
+            )
+        }
+        _ => {
+            let values = matrix("", &step.values, largest(&step.values));
+            writeln!(page, "<div class=\"matrices\">{values}</div>")
+        }
     };
     page.push_str("</details>\n");
 }
 
-/// |a - b| / max(|a|, |b|), 0 where both are.
-fn relative_error(a: &Array2<f64>, b: &Array2<f64>) -> Array2<f64> {
-    let mut error = a.clone();
-    error.zip_mut_with(b, |a, &b| {
-        let size = a.abs().max(b.abs());
-        *a = if size == 0.0 { 0.0 } else { (*a - b).abs() / size };
-    });
-    error
+fn largest(values: &Array2<f64>) -> f64 {
+    values.iter().fold(0.0, |a, v| a.max(v.abs()))
 }
 
-/// A matrix as a table whose cells are coloured by sign and size.
-fn matrix(caption: &str, values: &Array2<f64>) -> String {
-    let largest = values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+/// A matrix as a table whose cells are coloured by sign and size, most strongly from `most` on.
+fn matrix(caption: &str, values: &Array2<f64>, most: f64) -> String {
     let mut table = format!("<table><caption>{caption}</caption>\n");
     for row in values.rows() {
         table += "<tr>";
         for &v in row {
             // With most of the ink left to the number.
-            let strength = if largest > 0.0 { 0.6 * v.abs() / largest } else { 0.0 };
+            let strength = if v == 0.0 { 0.0 } else { 0.6 * (v.abs() / most).min(1.0) };
             let colour = if v < 0.0 { "31, 111, 192" } else { "224, 112, 16" };
             let _ = write!(
                 table,
