@@ -1,0 +1,195 @@
+//! Plants the faults of `tests/mutations.toml` one at a time, and shows which test catches each.
+//!
+//! ```text
+//! cargo run --release --example mutation > docs/mutations.md
+//! cargo run --release --example mutation -- adam kl     # those whose names contain one of these
+//! ```
+//!
+//! A copy of the tree in `target/mutation/` is tested as it is, which must pass, then with each
+//! fault. The tests are asked one file after the other until one fails. Standard output is the
+//! table in Markdown; the exit status is 1 if a fault survived or did not compile.
+
+mod list;
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use list::Mutation;
+
+/// The tests of one file, and how cargo is asked for them.
+struct Suite {
+    name: &'static str,
+    arguments: &'static [&'static str],
+}
+
+/// In the order in which they are asked. The first is for faults in the kernels alone.
+const SUITES: [Suite; 6] = [
+    Suite { name: "kernels/tests/passes", arguments: &["-p", "elbo-kernels", "--test", "passes"] },
+    Suite { name: "tests/gradients", arguments: &["--test", "gradients"] },
+    Suite { name: "tests/golden", arguments: &["--test", "golden"] },
+    Suite { name: "tests/layers", arguments: &["--test", "layers"] },
+    Suite { name: "tests/truths", arguments: &["--test", "truths"] },
+    Suite { name: "src", arguments: &["--lib"] },
+];
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let wanted: Vec<String> = env::args().skip(1).collect();
+    let copy = Copy::new()?;
+    for suite in &SUITES {
+        eprintln!("without a fault: {}", suite.name);
+        let verdict = copy.run(suite)?;
+        if verdict != Verdict::Passed {
+            return Err(format!("without a fault, {}: {verdict:?}", suite.name).into());
+        }
+    }
+
+    println!("{}", HEAD.trim_start());
+    let mut missed = 0;
+    for mutation in Mutation::all() {
+        if !wanted.is_empty() && !wanted.iter().any(|part| mutation.name.contains(part)) {
+            continue;
+        }
+        let end = copy.test(&mutation)?;
+        missed += usize::from(!matches!(end, End::Caught { .. }));
+        let Mutation { name, file, breaks, .. } = mutation;
+        println!("| `{name}` | {file} | {breaks} | {end} |");
+    }
+    Ok(if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+const HEAD: &str = "
+# Planted faults
+
+Each row is a fault that was planted in a copy of the sources, alone, and the test that caught it.
+The tests were asked one file after the other until one failed: for a fault in the kernels their own
+tests first, then the gradient checks, PyTorch's numbers, the layers, the truths and the unit tests.
+Written by
+
+```text
+cargo run --release --example mutation > docs/mutations.md
+```
+
+which takes its list from [tests/mutations.toml](../tests/mutations.toml) and fails if a fault
+survives. `cargo test` holds that the list fits the sources.
+
+| fault | in | what is wrong then | caught by |
+| --- | --- | --- | --- |";
+
+/// What became of a fault.
+enum End {
+    Caught { suite: &'static str, tests: Vec<String> },
+    DidNotCompile,
+    Survived,
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            End::Caught { suite, tests } => match tests.split_first() {
+                Some((first, [])) => write!(f, "{suite}: {first}"),
+                Some((first, others)) => write!(f, "{suite}: {first}, and {} more", others.len()),
+                None => write!(f, "{suite}: stopped by a panic"),
+            },
+            End::DidNotCompile => write!(f, "DID NOT COMPILE"),
+            End::Survived => write!(f, "SURVIVED"),
+        }
+    }
+}
+
+/// What a suite says.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Passed,
+    DidNotCompile,
+    /// The tests that failed.
+    Caught(Vec<String>),
+}
+
+/// The copy of the sources that faults are planted in. It has a target folder of its own, so that
+/// no build of a fault is ever found where a right one is expected.
+struct Copy {
+    folder: PathBuf,
+}
+
+impl Copy {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = root.join("target/mutation/tree");
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        copy_folder(root, &folder)?;
+        Ok(Self { folder })
+    }
+
+    /// Plants the fault, asks the suites, and takes it out again.
+    fn test(&self, mutation: &Mutation) -> Result<End, Box<dyn Error>> {
+        let path = self.folder.join(&mutation.file);
+        let source = fs::read_to_string(&path)?;
+        let planted = mutation.plant(&source).ok_or_else(|| format!("no place: {mutation:?}"))?;
+        eprintln!("{}", mutation.name);
+        fs::write(&path, planted)?;
+        let end = self.ask(mutation.file.starts_with("kernels/"));
+        fs::write(&path, source)?;
+        end
+    }
+
+    fn ask(&self, kernels: bool) -> Result<End, Box<dyn Error>> {
+        for suite in &SUITES[usize::from(!kernels)..] {
+            match self.run(suite)? {
+                Verdict::Passed => {}
+                Verdict::DidNotCompile => return Ok(End::DidNotCompile),
+                Verdict::Caught(tests) => return Ok(End::Caught { suite: suite.name, tests }),
+            }
+        }
+        Ok(End::Survived)
+    }
+
+    fn run(&self, suite: &Suite) -> Result<Verdict, Box<dyn Error>> {
+        let cargo = env::var("CARGO").unwrap_or("cargo".into());
+        let output = Command::new(cargo)
+            .args(["test", "--locked", "--no-default-features", "--target-dir", "../target"])
+            .args(suite.arguments)
+            .current_dir(&self.folder)
+            .output()?;
+        if output.status.success() {
+            return Ok(Verdict::Passed);
+        }
+        if String::from_utf8_lossy(&output.stderr).contains("could not compile") {
+            return Ok(Verdict::DidNotCompile);
+        }
+        let report = String::from_utf8_lossy(&output.stdout);
+        let mut tests: Vec<String> = report.lines().filter_map(failed).collect();
+        tests.sort();
+        Ok(Verdict::Caught(tests))
+    }
+}
+
+/// The name in a line such as `test [2e-9] name ... FAILED`.
+fn failed(line: &str) -> Option<String> {
+    let name = line.strip_prefix("test ")?.strip_suffix("FAILED")?.trim_end_matches([' ', '.']);
+    let kind = |name: &str| Some(name.strip_prefix('[')?.split_once("] ")?.1.to_owned());
+    Some(kind(name).unwrap_or(name.to_owned()))
+}
+
+/// Copies the sources, without what was built and without hidden files.
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        if name == "target" || name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if entry.is_dir() {
+            copy_folder(&entry, &to.join(name))?;
+        } else {
+            fs::copy(&entry, to.join(name))?;
+        }
+    }
+    Ok(())
+}

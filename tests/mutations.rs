@@ -1,0 +1,47 @@
+//! The list of planted faults fits the sources. `examples/mutation` plants them; here it is only
+//! held that it can.
+
+#[path = "../examples/mutation/list.rs"]
+mod list;
+
+use std::{collections::HashSet, fs};
+
+use list::Mutation;
+
+#[test]
+fn every_mutation_has_its_one_place_in_the_sources_and_changes_it() {
+    for mutation in Mutation::all() {
+        let source = fs::read_to_string(&mutation.file).unwrap();
+        let planted = mutation.plant(&source);
+        assert!(!mutation.breaks.is_empty());
+        assert!(planted.is_some_and(|planted| planted != source), "{mutation:?}");
+    }
+}
+
+#[test]
+fn every_room_with_a_gradient_has_faults_planted() {
+    let all = Mutation::all();
+    assert!(all.len() >= 36, "{}", all.len());
+    for room in [
+        "src/layers/dense.rs",
+        "src/layers/activations.rs",
+        "src/layers/mlp.rs",
+        "src/distributions/",
+        "src/objectives/",
+        "src/models/encoder.rs",
+        "src/models/decoder.rs",
+        "src/models/vae.rs",
+        "src/optim/",
+        "kernels/src/adam.rs",
+        "kernels/src/passes/",
+    ] {
+        assert!(all.iter().any(|mutation| mutation.file.starts_with(room)), "{room}");
+    }
+}
+
+#[test]
+fn no_two_mutations_share_a_name() {
+    let names: HashSet<String> =
+        Mutation::all().into_iter().map(|mutation| mutation.name).collect();
+    assert_eq!(names.len(), Mutation::all().len());
+}
