@@ -106,7 +106,7 @@ impl std::fmt::Display for End {
 enum Verdict {
     Passed,
     DidNotCompile,
-    /// The tests that failed.
+    /// The tests that failed, in their order.
     Caught(Vec<String>),
 }
 
@@ -120,10 +120,7 @@ impl Copy {
     fn new() -> Result<Self, Box<dyn Error>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = root.join("target/mutation/tree");
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        copy_folder(root, &folder)?;
+        mirror(root, &folder)?;
         Ok(Self { folder })
     }
 
@@ -155,6 +152,7 @@ impl Copy {
         let output = Command::new(cargo)
             .args(["test", "--locked", "--no-default-features", "--target-dir", "../target"])
             .args(suite.arguments)
+            .args(["--", "--test-threads", "1"])
             .current_dir(&self.folder)
             .output()?;
         if output.status.success() {
@@ -164,31 +162,31 @@ impl Copy {
             return Ok(Verdict::DidNotCompile);
         }
         let report = String::from_utf8_lossy(&output.stdout);
-        let mut tests: Vec<String> = report.lines().filter_map(failed).collect();
-        tests.sort();
-        Ok(Verdict::Caught(tests))
+        Ok(Verdict::Caught(report.lines().filter_map(failed).collect()))
     }
 }
 
 /// The name in a line such as `test [2e-9] name ... FAILED`.
 fn failed(line: &str) -> Option<String> {
     let name = line.strip_prefix("test ")?.strip_suffix("FAILED")?.trim_end_matches([' ', '.']);
-    let kind = |name: &str| Some(name.strip_prefix('[')?.split_once("] ")?.1.to_owned());
-    Some(kind(name).unwrap_or(name.to_owned()))
+    let without_kind = name.strip_prefix('[').and_then(|name| name.split_once(']'));
+    Some(without_kind.map_or(name, |(_, name)| name).trim().to_owned())
 }
 
-/// Copies the sources, without what was built and without hidden files.
-fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Makes `to` a copy of the sources in `from`, without what was built and without hidden files. A
+/// file that is the same already is not touched, so that cargo need not compile it again.
+fn mirror(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let copy = to.join(&name);
         if name == "target" || name.to_string_lossy().starts_with('.') {
             continue;
         }
         if entry.is_dir() {
-            copy_folder(&entry, &to.join(name))?;
-        } else {
-            fs::copy(&entry, to.join(name))?;
+            mirror(&entry, &copy)?;
+        } else if !copy.exists() || fs::read(&entry)? != fs::read(&copy)? {
+            fs::copy(&entry, &copy)?;
         }
     }
     Ok(())
