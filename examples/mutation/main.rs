@@ -158,8 +158,12 @@ impl Copy {
         if output.status.success() {
             return Ok(Verdict::Passed);
         }
-        if String::from_utf8_lossy(&output.stderr).contains("could not compile") {
+        let messages = String::from_utf8_lossy(&output.stderr);
+        if messages.contains("could not compile") {
             return Ok(Verdict::DidNotCompile);
+        }
+        if !messages.contains("error: test failed") {
+            return Err(format!("cargo test did not come to a verdict: {messages}").into());
         }
         let report = String::from_utf8_lossy(&output.stdout);
         Ok(Verdict::Caught(report.lines().filter_map(failed).collect()))

@@ -53,6 +53,19 @@ fn logits_of_any_size_give_the_exact_logarithm_and_gradient() {
     at_any_logit::<f64>(f64::EPSILON);
 }
 
+#[test]
+fn the_mean_of_a_pixel_is_its_probability_to_be_white() {
+    let logits = arr2(&[[0.0, 3f64.ln(), -(3f64.ln())], [-30.0, 30.0, -2.5]]);
+    let mut mean = logits.mapv(|_| f64::NAN);
+    Bernoulli.mean(&logits, &mut mean);
+    for (truth, mean) in [0.5, 0.75, 0.25].into_iter().zip(&mean) {
+        assert_close(*mean, truth, 1e-15);
+    }
+    for (&logit, &mean) in logits.iter().zip(&mean) {
+        assert_close(mean, pixel::<f64>(1.0, logit).0.exp(), 1e-14);
+    }
+}
+
 proptest! {
     #[test]
     fn the_probabilities_of_all_binary_images_sum_to_one(
