@@ -109,9 +109,10 @@ fn every_code_block_is_run_and_asserts_something() {
 fn every_link_by_reference_is_defined_and_used_and_leads_to_what_it_names() {
     let links = read("src/guide/links.md");
     let rendered = definitions(&links);
+    let definition = Regex::new(DEFINITION).unwrap();
     for Chapter { file, text } in chapters().into_iter().chain([index()]) {
         let defined = definitions(&text);
-        let body = Regex::new(DEFINITION).unwrap().replace_all(&text, "");
+        let body = definition.replace_all(&text, "");
         let used = find(r"\[(`[^`\]]+`|chapter \d+)\](?:[^(\[]|$)", &body).concat();
         let used: BTreeSet<_> = used.into_iter().collect();
         let names: BTreeSet<_> = defined.keys().copied().collect();
@@ -165,8 +166,9 @@ fn every_other_link_and_figure_exists() {
 /// A lone dollar would pair with the next one; see `docs/README.md` on how mathematics is written.
 #[test]
 fn mathematics_is_written_between_dollars_with_backticks() {
+    let written = Regex::new(r"(?s)```.*?```|\$`[^`]+`\$").unwrap();
     for Chapter { file, text } in chapters() {
-        let prose = Regex::new(r"(?s)```.*?```|\$`[^`]+`\$").unwrap().replace_all(&text, "");
+        let prose = written.replace_all(&text, "");
         assert!(!prose.contains('$'), "{file}: {:?}", find(r"(.{0,30}\$.{0,30})", &prose));
     }
 }
