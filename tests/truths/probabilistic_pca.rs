@@ -91,7 +91,7 @@ fn exact_elbo(vae: &LinearVae, x: &Array2<f64>) -> f64 {
         let error = (&s.x.row(n) - &s.logits.row(n)).mapv(|v| v * v).sum();
         let sigma2 = s.log_var.row(n).mapv(f64::exp);
         let spread = (&sigma2 * &norms).sum();
-        let kl = 0.5 * (&s.mu.row(n).mapv(|v| v * v) + &sigma2 - 1.0 - &s.log_var.row(n)).sum();
+        let kl = 0.5 * (&s.mu.row(n).mapv(|v| v * v) + &sigma2 - 1.0 - s.log_var.row(n)).sum();
         -0.5 * ((error + spread) / VARIANCE + PIXELS as f64 * (2.0 * PI * VARIANCE).ln()) - kl
     };
     (0..x.nrows()).map(elbo).sum::<f64>() / x.nrows() as f64
