@@ -59,7 +59,10 @@ impl Axis {
         let drawable = values.filter(|&value| is_drawable_on_log(value));
         let Axis { from, to, step, .. } = Axis::over(drawable.map(f64::log10), ticks);
         let missing = (1.0 - (to - from)).max(0.0) / 2.0;
-        Axis { from: from - missing, to: to + missing, step: step.max(1.0), logarithmic: true }
+        // Its padding must not lead an axis of hundreds of decades to infinity or zero.
+        let (from, to) = (from - missing, to + missing);
+        let (from, to) = (from.max(SMALLEST.log10()), to.min(LARGEST.log10()));
+        Axis { from, to, step: step.max(1.0), logarithmic: true }
     }
 
     /// Where a value lies, in the units of the ends.
