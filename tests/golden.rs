@@ -34,9 +34,12 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
+/// A kind of values, and what compares them.
+type Kind = (&'static str, fn(&Golden, &mut Compared));
+
 /// A test for each kind of value of one model in one precision.
 fn add<T: Real>(trials: &mut Vec<Trial>, name: &'static str, precision: &str, tolerance: f64) {
-    let kinds: [(&str, fn(&Golden, &mut Compared)); 3] = [
+    let kinds: [Kind; 3] = [
         ("forward values and the parts of the ELBO", forward::<T>),
         ("all gradients", gradients::<T>),
         ("weights after 1, 10 and 100 steps of Adam", adam::<T>),

@@ -84,9 +84,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             report.max_relative_error()
         ))?;
     }
-    match report.checks.iter().find(|check| !check.is_right()) {
-        Some(check) => bail!("the gradient of {}: {}", check.tensor, check.verdict),
+    // The backward pass arrives at the last parameters first.
+    let wrong: Vec<&Check> = report.checks.iter().rev().filter(|check| !check.is_right()).collect();
+    match wrong.first() {
         None => Ok(()),
+        Some(first) => bail!(
+            "{} of {} gradients are not right; the first on the way back from the loss is that of \
+             {} ({}). `elbo study` shows each step of that way",
+            wrong.len(),
+            report.checks.len(),
+            first.tensor,
+            first.verdict
+        ),
     }
 }
 

@@ -1,13 +1,16 @@
 //! `elbo study`: one training step, quantity by quantity.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum, builder::PossibleValue};
 
-use super::common::{DATA_HELP, Usage, check_index, print, report_file};
+use super::common::{DATA_HELP, Usage, check_index, print, report_file, say};
 use crate::{
-    data::{self, Part},
+    data::{self, Dataset, Part},
     files::write_atomically,
     layers::Activation,
     parameters::Parameters,
@@ -21,13 +24,14 @@ const MOST_NUMBERS: usize = 5000;
 ///
 /// A small VAE goes through one complete step in f64: forward, loss, backward, Adam, and the loss
 /// after it. Beside every gradient stands the numeric one, from the loss alone, and their relative
-/// error. --break plants a wrong gradient, to see how the check catches it.
+/// error. --break plants a wrong gradient, to see how the check catches it. The exit status is 1 if a
+/// gradient is wrong that was not planted.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Widths of the encoder's hidden layers; the decoder mirrors them
-    #[arg(long, value_name = "N[,N..]", value_delimiter = ',', default_value = "3")]
-    hidden: Vec<usize>,
+    /// Widths of the encoder's hidden layers, which the decoder mirrors, or `none`
+    #[arg(long, value_name = "N[,N..]", default_value = "3", value_parser = parse_hidden)]
+    hidden: Hidden,
     /// Dimensions of the latent space
     #[arg(long, value_name = "N", default_value = "2")]
     latent: usize,
@@ -49,14 +53,14 @@ pub struct Arguments {
     /// Take the test images from this index on, made smaller, instead of random pixels
     #[arg(long, value_name = "N")]
     image: Option<usize>,
-    /// Where --image finds them
-    #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
-    data: PathBuf,
+    /// Where --image finds them [default: data/mnist]
+    #[arg(long, value_name = "DIR", requires = "image", long_help = DATA_HELP)]
+    data: Option<PathBuf>,
     /// Make a gradient wrong, such as d_z or d_encoder.mu.weight: its sign (the default), half or
     /// zero instead of it all, or the largest element off by a thousandth
     #[arg(long = "break", value_name = "NAME[=sign|half|zero|element]", value_parser = parse_fault)]
     fault: Option<Fault>,
-    /// Show nothing after this quantity
+    /// Show nothing after this quantity; with --layer, what the layer has until then
     #[arg(long, value_name = "NAME")]
     stop_at: Option<String>,
     /// Show one layer, such as encoder.hidden.0, encoder.mu, sample, objective
@@ -88,6 +92,18 @@ impl ValueEnum for Activation {
             Self::Softplus => "softplus",
         }))
     }
+}
+
+/// Widths of hidden layers.
+#[derive(Clone, Debug)]
+struct Hidden(Vec<usize>);
+
+fn parse_hidden(text: &str) -> Result<Hidden, String> {
+    if text == "none" {
+        return Ok(Hidden(vec![]));
+    }
+    let widths = text.split(',').map(|width| width.trim().parse());
+    widths.collect::<Result<_, _>>().map(Hidden).map_err(|_| "widths, or `none`, are wanted".into())
 }
 
 fn parse_fault(text: &str) -> Result<Fault, String> {
@@ -133,7 +149,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// The network and its images, all of it small enough to read.
 fn setup(arguments: &Arguments) -> Result<Setup> {
-    let Arguments { hidden, latent, batch, activation, learning_rate, seed, .. } = arguments;
+    let Arguments {
+        hidden: Hidden(hidden), latent, batch, activation, learning_rate, seed, ..
+    } = arguments;
     let side = arguments.side.unwrap_or(if arguments.image.is_some() { 4 } else { 2 });
     let sizes = [("--latent", *latent), ("--batch", *batch), ("--side", side)];
     let widths = hidden.iter().map(|&width| ("--hidden", width));
@@ -148,10 +166,19 @@ fn setup(arguments: &Arguments) -> Result<Setup> {
     let x = match arguments.image {
         None => Setup::random_images(*batch, side * side, *seed),
         Some(first) => {
-            let images = data::load(&arguments.data, Part::Test)?.images;
+            let data = arguments.data.as_deref().unwrap_or(Path::new("data/mnist"));
+            let Dataset { images, labels } = data::load(data, Part::Test)?;
             check_index(&images, "--image", first)?;
-            check_index(&images, "--image with the rest of --batch", first + batch - 1)?;
-            images.shrunk(first..first + batch, side)
+            let last = first + batch - 1;
+            check_index(
+                &images,
+                &format!("the last of --batch {batch} from --image {first}"),
+                last,
+            )?;
+            if let Some(labels) = labels {
+                say(format_args!("images {first} to {last} show {:?}", &labels[first..=last]));
+            }
+            images.shrunk(first..=last, side)
         }
     };
     let (hidden, latent, activation) = (hidden.clone(), *latent, *activation);

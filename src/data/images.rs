@@ -1,6 +1,6 @@
 //! Images in memory, with or without labels.
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use flate2::Crc;
 use ndarray::Array2;
@@ -137,9 +137,10 @@ impl Images {
     /// # Panics
     ///
     /// If an index is out of range.
-    pub fn shrunk(&self, range: Range<usize>, side: usize) -> Array2<f64> {
-        let mut x = Array2::zeros((range.len(), self.pixels_per_image()));
-        self.gather(&range.collect::<Vec<_>>(), &mut x);
+    pub fn shrunk(&self, range: RangeInclusive<usize>, side: usize) -> Array2<f64> {
+        let indices: Vec<usize> = range.collect();
+        let mut x = Array2::zeros((indices.len(), self.pixels_per_image()));
+        self.gather(&indices, &mut x);
         let (rows, columns) = (coverage(side, self.height), coverage(side, self.width));
         let mut small = Array2::zeros((x.nrows(), side * side));
         for (image, mut small) in x.rows().into_iter().zip(small.rows_mut()) {

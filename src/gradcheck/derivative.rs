@@ -178,7 +178,9 @@ mod tests {
 
     #[test]
     fn the_error_that_is_told_is_not_too_small() {
-        let exact: [(f64, fn(f64) -> f64, f64); 5] = [
+        /// Where, of what, and the derivative there.
+        type Known = (f64, fn(f64) -> f64, f64);
+        let exact: [Known; 5] = [
             (0.7, f64::sin, 0.7f64.cos()),
             (0.3, |x| 1e6 + x.sin(), 0.3f64.cos()),
             (0.3, |x| 1e12 + x.sin(), 0.3f64.cos()),

@@ -300,19 +300,18 @@ impl Report {
     }
 }
 
-/// A table, a line for each tensor.
+/// A table, a line for each tensor, and under a line that is not simply right, the verdict.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let longest = self.checks.iter().map(|check| check.tensor.len()).max().unwrap_or(0).max(6);
-        write!(f, "{:longest$} {:>10} {:>6} ", "tensor", "shape", "tried")?;
-        write!(
-            f,
-            "{:>8} {:>10} {:>12} {:>12} {:>7} ",
-            "error", "at", "analytic", "numeric", "step"
-        )?;
-        writeln!(f, "{:>9}  verdict", "direction")?;
+        write!(f, "{:longest$} {:>8} {:>5} {:>6} ", "tensor", "shape", "tried", "error")?;
+        write!(f, "{:>8} {:>11} {:>11} {:>6} ", "at", "analytic", "numeric", "step")?;
+        writeln!(f, "{:>6}", "along")?;
         for check in &self.checks {
-            write!(f, "{:longest$} {}", check.tensor, Row(check))?;
+            writeln!(f, "{:longest$} {}", check.tensor, Row(check))?;
+            if check.verdict != Verdict::Right {
+                writeln!(f, "    {}", check.verdict)?;
+            }
         }
         Ok(())
     }
@@ -323,15 +322,20 @@ struct Row<'a>(&'a Check);
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Check { shape, elements, max_relative_error, index, analytic, numeric, .. } = self.0;
-        let Check { step, direction_error, verdict, .. } = self.0;
+        let Check { step, direction_error, .. } = self.0;
         let joined = |numbers: &[usize], separator| {
             numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
         };
-        write!(f, "{:>10} {elements:>6} ", joined(shape, "x"))?;
-        write!(f, "{max_relative_error:>8.0e} {:>10} ", joined(index, ","))?;
-        write!(f, "{analytic:>12.4e} {numeric:>12.4e} {step:>7.0e} ")?;
+        write!(f, "{:>8} {elements:>5} ", joined(shape, "x"))?;
+        write!(f, "{max_relative_error:>6.0e} {:>8} ", joined(index, ","))?;
+        write!(f, "{analytic:>11.3e} {numeric:>11.3e} {step:>6.0e} ")?;
         let direction = direction_error.map_or("-".into(), |error| format!("{error:.0e}"));
-        writeln!(f, "{direction:>9}  {verdict}")
+        let word = match self.0.verdict {
+            Verdict::Undecided { .. } => "undecided",
+            verdict if verdict.is_right() => "right",
+            _ => "WRONG",
+        };
+        write!(f, "{direction:>6}  {word}")
     }
 }
 

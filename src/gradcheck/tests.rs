@@ -112,9 +112,10 @@ fn the_table_names_the_tensor_the_place_and_the_fault() {
         Report { checks: vec![check(|_, d| d), check(|i, d| if i == 5 { -d } else { d })] };
     let table = report.to_string();
     let lines: Vec<&str> = table.lines().collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     assert!(lines[1].ends_with("right") && lines[1].contains("3x4"), "{table}");
-    assert!(lines[2].ends_with("wrong sign in 1 element") && lines[2].contains(" 1,1 "), "{table}");
+    assert!(lines[2].ends_with("WRONG") && lines[2].contains(" 1,1 "), "{table}");
+    assert_eq!(lines[3], "    wrong sign in 1 element");
     assert!(std::panic::catch_unwind(|| report.assert_right()).is_err());
 }
 

@@ -108,7 +108,8 @@ fn lines(values: &Array2<f64>, width: usize) -> Vec<String> {
             lines.push(format!("columns {first} to {}", last - 1));
         }
         lines.extend(values.rows().into_iter().map(|row| {
-            row.iter().skip(first).take(last - first).map(|&v| format!("{} ", number(v))).collect()
+            let cells = row.iter().skip(first).take(last - first).map(|&v| number(v));
+            cells.collect::<Vec<_>>().join(" ")
         }));
     }
     lines
@@ -160,10 +161,14 @@ fn verdict(study: &Study, ink: Ink) -> String {
     let verdict = first.check.as_ref().map(|check| check.verdict.to_string()).unwrap_or_default();
     let _ = writeln!(out, "The first is {}: {verdict}.", ink.name(&first.name));
     let _ = writeln!(out, "    {}\n    {} in {}", first.equation, first.code, first.file);
-    if wrong.len() > 1 {
-        let names: Vec<&str> = wrong[1..].iter().map(|step| step.name.as_str()).collect();
-        let all = wrong[1..].iter().all(|step| study.comes_from(step, &first.name));
-        out += if all { "All others are computed from it:\n" } else { "The others:\n" };
+    let (from_it, others): (Vec<&Step>, Vec<&Step>) =
+        wrong[1..].iter().partition(|step| study.comes_from(step, &first.name));
+    for (what, steps) in [("Computed from it:", from_it), ("Wrong without it:", others)] {
+        if steps.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
+        let _ = writeln!(out, "{what}");
         out += &wrapped(&names.join(", "));
     }
     out

@@ -48,7 +48,13 @@ pub(super) fn update(
             steps.extend([
                 step("m", "the mean of the gradient", "m = β₁·0 + (1 - β₁) g", gradient(), m),
                 step("v", "the mean of its square", "v = β₂·0 + (1 - β₂) g²", gradient(), v),
-                step("delta", "the step", "Δθ = -α m̂ / (√v̂ + ε)", moments, &new - &old),
+                step(
+                    "delta",
+                    "the step; the first is the learning rate against the sign",
+                    "Δθ = -α m̂ / (√v̂ + ε)",
+                    moments,
+                    &new - &old,
+                ),
                 step("new", "the parameter after it", "θ + Δθ", moved, new),
             ]);
         }

@@ -50,6 +50,12 @@ fn a_study_can_be_cut_to_a_layer_and_to_a_place() {
 }
 
 #[test]
+fn a_study_without_hidden_layers_is_one_of_a_linear_model() {
+    let stdout = Place::without_data().elbo("study --hidden none").succeeds().stdout;
+    assert!(!stdout.contains("hidden.0") && stdout.contains("All 15 gradients agree"), "{stdout}");
+}
+
+#[test]
 fn a_study_of_a_real_image_shows_it_made_smaller() {
     let place = Place::new();
     let done = place.elbo("study --image 3 --batch 2 --side 2 --stop-at x").succeeds();
@@ -103,7 +109,9 @@ fn what_cannot_be_studied_is_refused_with_what_there_is() {
         ("--layer decoder.output --stop-at z", "that layer has nothing before --stop-at"),
         ("--learning-rate 0", "--learning-rate must be a positive number"),
         ("--image 12", "--image is 12, but the images are numbered 0 to 11"),
-        ("--image 11", "--image with the rest of --batch is 12"),
+        ("--image 11", "the last of --batch 2 from --image 11 is 12, but the images are numbered"),
+        ("--hidden x", "widths, or `none`, are wanted"),
+        ("--data data/mnist", "--image"),
     ] {
         let done = place.elbo(&format!("study {arguments}"));
         assert_eq!(done.status, 2, "{arguments}: {}", done.stderr);

@@ -36,6 +36,8 @@ pub fn html(study: &Study, shown: impl Fn(&Step) -> bool) -> String {
     );
     page += &verdict(study);
     page += &diagram::diagram(study, &shown);
+    page += "<p class=\"code\">Each box leads to its step. On a narrow screen the diagram scrolls \
+             sideways.</p>\n";
     page += "<p class=\"buttons\"><button data-open=\"yes\">open all</button> \
              <button data-open=\"no\">close all</button></p>\n";
     for part in Part::ALL {
@@ -59,9 +61,12 @@ fn verdict(study: &Study) -> String {
     let found = match wrong.first() {
         None => format!("<strong class=\"right\">All {checked} gradients agree.</strong>"),
         Some(first) => {
-            let all = wrong[1..].iter().all(|step| study.comes_from(step, &first.name));
-            let others =
-                if all && wrong.len() > 1 { ", and all others are computed from it" } else { "" };
+            let from_it = wrong[1..].iter().filter(|step| study.comes_from(step, &first.name));
+            let others = match (from_it.count(), wrong.len() - 1) {
+                (_, 0) => String::new(),
+                (n, all) if n == all => ", and all others are computed from it".into(),
+                (n, all) => format!("; of the others {n} are computed from it, {} not", all - n),
+            };
             format!(
                 "<strong class=\"wrong\">{} of {checked} gradients are wrong.</strong> The first is \
                  {}{others}.",
@@ -97,6 +102,9 @@ fn write_step(page: &mut String, step: &Step, study: &Study, shown: impl Fn(&Ste
          <span class=\"shape\">{rows} × {columns}</span> {mark}</summary>",
         escaped(&step.title)
     );
+    if step.name == "x" {
+        *page += &pictures(&step.values);
+    }
     let _ = writeln!(page, "<p class=\"equation\">{}</p>", escaped(&step.equation));
     let is_shown = |name: &&String| study.steps.iter().any(|s| s.name == **name && shown(s));
     let from: Vec<String> = step.from.iter().filter(is_shown).map(|name| link(name)).collect();
@@ -132,6 +140,32 @@ fn write_step(page: &mut String, step: &Step, study: &Study, shown: impl Fn(&Ste
 
 fn largest(values: &Array2<f64>) -> f64 {
     values.iter().fold(0.0, |a, v| a.max(v.abs()))
+}
+
+/// The images themselves, if they are square.
+fn pictures(x: &Array2<f64>) -> String {
+    let side = x.ncols().isqrt();
+    if side * side != x.ncols() {
+        return String::new();
+    }
+    let mut pictures = String::from("<p class=\"pictures\">");
+    for image in x.rows() {
+        let _ = write!(
+            pictures,
+            "<svg viewBox=\"0 0 {side} {side}\" role=\"img\" aria-label=\"an image\">"
+        );
+        for (i, pixel) in image.iter().enumerate() {
+            let grey = (255.0 * pixel).round();
+            let _ = write!(
+                pictures,
+                "<rect x=\"{}\" y=\"{}\" width=\"1\" height=\"1\" fill=\"rgb({grey},{grey},{grey})\"/>",
+                i % side,
+                i / side
+            );
+        }
+        pictures += "</svg> ";
+    }
+    pictures + "</p>\n"
 }
 
 /// A matrix as a table whose cells are coloured by sign and size, most strongly from `most` on.
