@@ -42,7 +42,7 @@ pub struct AdamTensor<'a, T> {
 /// A moment below the smallest normal number becomes 0. Such a moment is far too small to move a
 /// parameter, provided that `epsilon` is far above the root of that number (1e-19 in f32), but a
 /// weight whose gradient has become 0 for good would keep it, and arithmetic with subnormal
-/// numbers takes several times as long.
+/// numbers may take many times as long.
 ///
 /// The tensors come together, so that the threads share all of them at once.
 ///
