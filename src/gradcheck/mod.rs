@@ -1,4 +1,4 @@
-//! Hand-written gradients against central differences.
+//! Hand-written gradients against difference quotients.
 //!
 //! # In three lines
 //!
@@ -27,8 +27,10 @@
 //! The step that suits one element is too coarse or too fine for another, so a sequence of halved
 //! steps is tried. Richardson's extrapolation removes the terms in h², h⁴, .. from neighbouring
 //! steps. What truncation is left shows in how far the extrapolations disagree, what rounding does
-//! is about ε|f|/h: where the sum of both is least, the value is taken. The choice never looks at
-//! the gradient under test, so it cannot favour it.
+//! is about ε|f|/h: where the sum of both is least, and no finer step contradicts it, the value is
+//! taken, with that sum as its error. The choice never looks at the gradient under test, so it
+//! cannot favour it. Where a difference is within an error too large to tell, the verdict is
+//! [`Verdict::Undecided`].
 //!
 //! The same is done with the differences on the left, (f(θ) - f(θ-h)) / h, and on the right. Close
 //! to a kink, as a ReLU has, the side away from it still has wide steps without one, and wins. At a
