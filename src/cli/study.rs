@@ -134,7 +134,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         (Some(step), None) => bail!("the gradient {} is wrong", step.name),
         (None, Some(fault)) => {
             let step = study.steps.iter().find(|step| step.name == fault.gradient);
-            if step.is_some_and(|step| step.numeric.iter().flatten().all(|&v| v == 0.0)) {
+            let check = step.and_then(|step| step.check.as_ref());
+            if check.is_some_and(|check| check.quotients.iter().all(|&v| v == 0.0)) {
                 return Err(Usage::new(format!(
                     "{} is zero everywhere here, so this changes nothing",
                     fault.gradient

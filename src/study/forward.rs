@@ -110,7 +110,6 @@ impl Forward {
             chapter: if name == "x" { 1 } else { 4 },
             from: vec![],
             values: self.values[name].clone(),
-            numeric: None,
             check: None,
         });
         let parameters = Place::all(model).into_iter().flat_map(|place| parameters(place, model));
@@ -125,7 +124,6 @@ impl Forward {
             chapter: op.chapter,
             from: op.from.clone(),
             values: self.values[&op.name].clone(),
-            numeric: None,
             check: None,
         });
         let mut steps: Vec<Step> = inputs.into_iter().collect();
@@ -155,7 +153,6 @@ fn parameters(place: Place, model: &MlpVae<f64>) -> [Step; 2] {
         chapter: 6,
         from: vec![],
         values,
-        numeric: None,
         check: None,
     };
     let (inputs, _) = layer.weight.dim();

@@ -220,10 +220,14 @@ pub struct Step {
     pub from: Vec<String>,
     /// Its values; a vector is a row.
     pub values: Array2<f64>,
-    /// Of a gradient: the same by difference quotients of the loss.
-    pub numeric: Option<Array2<f64>>,
-    /// What comparing the two found.
+    /// Of a gradient: the same by difference quotients of the loss, and what comparing the two found.
     pub check: Option<Check>,
+}
+
+/// The numbers of a check, one for each element of a matrix, in its shape.
+fn shaped(values: &Array2<f64>, numbers: &[f64]) -> Array2<f64> {
+    let columns = values.ncols();
+    Array2::from_shape_fn(values.dim(), |(i, j)| numbers[i * columns + j])
 }
 
 /// A training step, quantity by quantity.

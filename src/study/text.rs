@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use ndarray::Array2;
 
-use super::{Part, Step, Study};
+use super::{Part, Step, Study, shaped};
 
 /// The widest line.
 const WIDTH: usize = 100;
@@ -67,9 +67,9 @@ fn write_step(out: &mut String, step: &Step, ink: Ink) {
     let _ = writeln!(out, "{title} ({rows} x {columns}): {}", step.title);
     let code = ink.quiet(&format!("{} in {}, chapter {}", step.code, step.file, step.chapter));
     let _ = writeln!(out, "{INDENT}{}\n{INDENT}{code}", step.equation);
-    match (&step.numeric, &step.check) {
-        (Some(numeric), Some(check)) => {
-            write_pair(out, &step.values, numeric);
+    match &step.check {
+        Some(check) => {
+            write_pair(out, &step.values, &shaped(&step.values, &check.quotients));
             let found = format!(
                 "{}: largest relative error {:.0e}",
                 check.verdict, check.max_relative_error
@@ -77,7 +77,7 @@ fn write_step(out: &mut String, step: &Step, ink: Ink) {
             let found = if check.is_right() { ink.right(&found) } else { ink.wrong(&found) };
             let _ = writeln!(out, "{INDENT}{found}");
         }
-        _ => write_matrix(out, &step.values, WIDTH - INDENT.len()),
+        None => write_matrix(out, &step.values, WIDTH - INDENT.len()),
     }
     out.push('\n');
 }

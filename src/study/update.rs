@@ -39,7 +39,6 @@ pub(super) fn update(
                 chapter: 9,
                 from,
                 values,
-                numeric: None,
                 check: None,
             };
             let gradient = || vec![format!("d_{name}")];
@@ -77,7 +76,6 @@ pub(super) fn after(steps: &[Step], before: Figures, after: Figures) -> Step {
         chapter: 8,
         from,
         values: arr2(&[[-before.elbo, -after.elbo, before.elbo - after.elbo]]),
-        numeric: None,
         check: None,
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use ndarray::Array2;
 
-use super::{Part, Step, Study};
+use super::{Part, Step, Study, shaped};
 use crate::gradcheck::TOLERANCE;
 
 const STYLE: &str = include_str!("page.css");
@@ -117,20 +117,20 @@ fn write_step(page: &mut String, step: &Step, study: &Study, shown: impl Fn(&Ste
         "<p class=\"code\"><code>{}</code> in <code>{}</code>, chapter {} of the guide.{from}</p>",
         step.code, step.file, step.chapter
     );
-    let _ = match (&step.numeric, &step.check) {
-        (Some(numeric), Some(check)) => {
-            let errors = Array2::from_shape_vec(numeric.dim(), check.errors.clone());
-            let errors = errors.expect("every element was compared");
+    let _ = match &step.check {
+        Some(check) => {
+            let numeric = shaped(&step.values, &check.quotients);
+            let errors = shaped(&step.values, &check.errors);
             writeln!(
                 page,
                 "<div class=\"matrices\">{}{}{}</div>",
                 matrix("by hand", &step.values, largest(&step.values)),
-                matrix("numeric", numeric, largest(numeric)),
+                matrix("numeric", &numeric, largest(&numeric)),
                 // The strongest colour is for what is wrong.
                 matrix("relative error", &errors, TOLERANCE)
             )
         }
-        _ => {
+        None => {
             let values = matrix("", &step.values, largest(&step.values));
             writeln!(page, "<div class=\"matrices\">{values}</div>")
         }
