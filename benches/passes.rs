@@ -242,6 +242,8 @@ fn adam_step() -> AdamStep<f32> {
         rest2: (1.0 - beta2) as f32,
         step_size: (1e-3 * sqrt_correction2 / (1.0 - beta1.powi(100))) as f32,
         epsilon: (1e-8 * sqrt_correction2) as f32,
+        penalty: 0.0,
+        decay: 0.0,
     }
 }
 
@@ -287,7 +289,7 @@ impl Case for AdamCase {
     }
 
     fn plain(&mut self) {
-        let AdamStep { rest1, beta2, rest2, step_size, epsilon } = self.step;
+        let AdamStep { rest1, beta2, rest2, step_size, epsilon, .. } = self.step;
         let moments = self.m.iter_mut().zip(&mut self.v);
         for ((p, &g), (m, v)) in self.param.iter_mut().zip(&self.grad).zip(moments) {
             *m += rest1 * (g - *m);

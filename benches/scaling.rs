@@ -178,7 +178,7 @@ fn first(images: &Images, count: usize) -> Images {
 /// enough to do without a call before it.
 fn epochs<'a>(recipe: &Recipe, images: &'a Images) -> Call<'a> {
     let Recipe { batch_size, learning_rate, seed, .. } = *recipe;
-    let model = recipe.model::<f32>();
+    let model = recipe.mlp_vae::<f32>();
     let mut trainer = Trainer::new(model, Elbo, images, batch_size, learning_rate, seed);
     Box::new(move |repeats| {
         let start = Instant::now();

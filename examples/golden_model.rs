@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             image: Some([4, 3]),
             ..Recipe::default()
         };
-        let mut model: MlpVae<f64> = recipe.model();
+        let mut model: MlpVae<f64> = recipe.mlp_vae();
         if name == "relu" {
             // One latent dimension beyond the bound on log σ².
             model.encoder.log_var.bias[0] = -25.0;

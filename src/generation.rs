@@ -4,15 +4,14 @@
 //! Bernoulli is a speckled picture, and its mean is what people look at.
 
 use elbo_kernels::team::team;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::Images,
-    distributions::{Likelihood, gaussian, normal_quantile::normal_quantile},
+    data::View,
+    distributions::{gaussian, normal_quantile::normal_quantile},
     evaluation::EVALUATION_BATCH,
-    layers::Layer,
-    models::Vae,
+    models::Model,
     random::{self, Purpose},
     real::{Real, assign_cast, cast},
 };
@@ -65,58 +64,44 @@ impl Posterior {
     }
 }
 
-impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
+/// What a trained model shows. Every [`Model`] has it.
+pub trait Generate<T: Real>: Model<T> {
     /// q(z|x) of the images at `indices`.
-    pub fn posterior(&self, images: &Images, indices: &[usize]) -> Posterior {
+    fn posterior<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Posterior {
+        let images = images.into();
         let zeros = Array2::zeros((indices.len(), self.latent()));
         let mut posterior = Posterior { mu: zeros.clone(), log_var: zeros };
         let mu = posterior.mu.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
         let log_var = posterior.log_var.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
         team(|| {
             for ((indices, mu), log_var) in indices.chunks(EVALUATION_BATCH).zip(mu).zip(log_var) {
-                let mut w = self.workspace(indices.len());
-                images.gather(indices, &mut w.signals.x);
+                let mut w = self.workspace_for(indices.len(), 1);
+                images.gather(indices, 0, &mut Self::signals(&mut w).x);
                 self.encode(&mut w);
-                assign_cast(w.signals.mu.view(), mu);
-                assign_cast(w.signals.log_var.view(), log_var);
+                let s = Self::signals(&mut w);
+                assign_cast(s.mu.view(), mu);
+                assign_cast(s.log_var.view(), log_var);
             }
         });
         posterior
     }
 
-    /// E[x|z] for each row of `z` (n, latent): (n, pixels).
-    pub fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
-        let mut means = Array2::zeros((z.nrows(), self.pixels()));
-        let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
-        let results = means.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
-        team(|| {
-            for (z, mean) in batches.zip(results) {
-                let mut w = self.workspace(z.nrows());
-                w.signals.z = cast(z);
-                self.decode(&mut w);
-                self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
-                assign_cast(w.signals.x.view(), mean);
-            }
-        });
-        means
-    }
-
-    /// n samples: z ~ N(0, I), then E[x|z].
-    pub fn sample(&self, n: usize, seed: u64) -> Array2<f32> {
-        let mut z = Array2::zeros((n, self.latent()));
-        random::fill_normal(&mut z, seed, Purpose::Prior, 0, 0..n);
-        self.decode_mean(z.view())
+    /// n samples: z ~ p(z), then E[x|z].
+    fn sample(&self, n: usize, seed: u64) -> Array2<f32> {
+        let mut eps = Array2::zeros((n, self.noise()));
+        random::fill_normal(&mut eps, seed, Purpose::Prior, 0, 0..n);
+        self.decode_mean(self.prior(eps.view()).view())
     }
 
     /// E[x|z] at z = μ(x) of the images at `indices`.
-    pub fn reconstruct(&self, images: &Images, indices: &[usize]) -> Array2<f32> {
+    fn reconstruct<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
         self.decode_mean(cast(self.posterior(images, indices).mu.view()).view())
     }
 
     /// `steps` pictures on the straight line from μ of one image to μ of another, both included.
-    pub fn interpolate(
+    fn interpolate<'a>(
         &self,
-        images: &Images,
+        images: impl Into<View<'a>>,
         from: usize,
         to: usize,
         steps: usize,
@@ -129,6 +114,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
         self.decode_mean(z.view())
     }
 }
+
+impl<T: Real, M: Model<T>> Generate<T> for M {}
 
 #[cfg(test)]
 mod tests {

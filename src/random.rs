@@ -32,15 +32,25 @@ pub enum Purpose {
     Importance = 6,
     /// The values that gradients are checked at.
     Check = 7,
+    /// Black or white, of the pixels of training images.
+    TrainPixels = 8,
+    /// The same of test images.
+    TestPixels = 9,
 }
 
 /// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index
 /// as its stream number.
 pub fn rng(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
+    sample_rng(seed, purpose, epoch, index, 0)
+}
+
+/// The same for the k-th latent sample of an image, which is in the key too.
+fn sample_rng(seed: u64, purpose: Purpose, epoch: u64, index: u64, k: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
     key[16..24].copy_from_slice(&epoch.to_le_bytes());
+    key[24..].copy_from_slice(&k.to_le_bytes());
     let mut rng = ChaCha8Rng::from_seed(key);
     rng.set_stream(index);
     rng
@@ -49,7 +59,9 @@ pub fn rng(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> ChaCha8Rng {
 /// Rows of noise below which a second thread does not pay.
 const ROWS_PER_PART: usize = 8;
 
-/// Row n of `eps` becomes standard normal noise from the stream of `indices[n]`.
+/// Row n of `eps` becomes standard normal noise from the stream of `indices[n]`; where there are K
+/// times as many rows as indices, row k·N + n that of sample k of `indices[n]`. The first sample's
+/// noise does not depend on how many there are.
 ///
 /// Draws are made in f64 and rounded, so f32 and f64 see the same noise.
 pub fn fill_normal<T: Real>(
@@ -57,15 +69,20 @@ pub fn fill_normal<T: Real>(
     seed: u64,
     purpose: Purpose,
     epoch: u64,
-    indices: impl IntoIterator<IntoIter: Iterator<Item = usize> + Clone + Send>,
+    indices: impl IntoIterator<IntoIter: ExactSizeIterator<Item = usize> + Clone + Send>,
 ) {
-    let (indices, images) = (indices.into_iter(), eps.nrows());
-    let rows = images.div_ceil(team::part_count(images, ROWS_PER_PART)).max(1);
+    let indices = indices.into_iter();
+    let (images, all) = (indices.len(), eps.nrows());
+    let rows = all.div_ceil(team::part_count(all, ROWS_PER_PART)).max(1);
     let parts = eps.axis_chunks_iter_mut(Axis(0), rows).enumerate();
-    let parts = parts.map(|(part, eps)| (eps, indices.clone().skip(part * rows)));
-    team::share(parts, |(mut eps, indices)| {
-        for (mut row, index) in eps.rows_mut().into_iter().zip(indices) {
-            let mut rng = rng(seed, purpose, epoch, index as u64);
+    let parts = parts.map(|(part, eps)| {
+        let samples = indices.clone().cycle().enumerate().skip(part * rows);
+        (eps, samples)
+    });
+    team::share(parts, |(mut eps, samples)| {
+        for (mut row, (r, index)) in eps.rows_mut().into_iter().zip(samples) {
+            let k = (r / images) as u64;
+            let mut rng = sample_rng(seed, purpose, epoch, index as u64, k);
             row.mapv_inplace(|_| {
                 let draw: f64 = StandardNormal.sample(&mut rng);
                 T::from_f64(draw)

@@ -1,11 +1,17 @@
 //! The crate against PyTorch: values, gradients and Adam steps that `tests/golden/vae.py` computed
-//! in f64 from the model files of this crate.
+//! in f64 from the model files of this crate; and by `objectives.py`, on one of them, the other
+//! objectives and optimisers.
 
 use std::path::Path;
 
 use elbo::{
-    distributions::gaussian::LOG_VAR_BOUND, models::MlpVae, objectives::Elbo, optim::Adam,
-    parameters::Parameters, real::Real, training::load_model,
+    distributions::gaussian::LOG_VAR_BOUND,
+    models::{MlpVae, Model},
+    objectives::{AnyObjective, Elbo, Estimator, Iwae, SampledElbo, WeightedElbo},
+    optim::{Kind, Optimiser, Settings, WarmUp},
+    parameters::Parameters,
+    real::Real,
+    training::load_model,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Ix2, Ix3};
@@ -26,6 +32,8 @@ fn main() {
         add::<f64>(&mut trials, name, "f64", 1e-12);
         add::<f32>(&mut trials, name, "f32", 1e-4);
     }
+    objectives::<f64>(&mut trials, "f64", 1e-12);
+    objectives::<f32>(&mut trials, "f32", 1e-4);
     trials.push(Trial::test("one model is beyond the bound on log σ²", || {
         let log_var = Golden::read("relu").matrix("log_var");
         let beyond = |column: usize| log_var.column(column).iter().all(|v| v.abs() > LOG_VAR_BOUND);
@@ -35,11 +43,11 @@ fn main() {
 }
 
 /// A kind of values, and what compares them.
-type Kind = (&'static str, fn(&Golden, &mut Compared));
+type Comparison = (&'static str, fn(&Golden, &mut Compared));
 
 /// A test for each kind of value of one model in one precision.
 fn add<T: Real>(trials: &mut Vec<Trial>, name: &'static str, precision: &str, tolerance: f64) {
-    let kinds: [Kind; 3] = [
+    let kinds: [Comparison; 3] = [
         ("forward values and the parts of the ELBO", forward::<T>),
         ("all gradients", gradients::<T>),
         ("weights after 1, 10 and 100 steps of Adam", adam::<T>),
@@ -48,13 +56,55 @@ fn add<T: Real>(trials: &mut Vec<Trial>, name: &'static str, precision: &str, to
         let golden = Golden::read(name);
         let mut compared = Compared::default();
         compare(&golden, &mut compared);
-        let Compared { worst, tensor, count } = compared;
-        let verdict = move || match count > 0 && worst <= tolerance {
-            true => Ok(()),
-            false => Err(Failed::from(format!("{tensor} of {count} tensors: off by {worst:.1e}"))),
-        };
-        let title = format!("{name}, {precision}: {kind} agree with PyTorch");
-        trials.push(Trial::test(title, verdict).with_kind(format!("{worst:.0e}")));
+        compared.judge(trials, format!("{name}, {precision}: {kind}"), tolerance);
+    }
+}
+
+/// A test for each objective, with four samples of each image, and for each optimiser.
+fn objectives<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
+    let golden = Golden::of("tanh", "objectives.safetensors");
+    let weighted =
+        |beta, free_bits| AnyObjective::Weighted(WeightedElbo::new(beta, WarmUp::None, free_bits));
+    let iwae = |estimator| AnyObjective::Iwae(Iwae { estimator });
+    let objectives = [
+        ("elbo", AnyObjective::Elbo(Elbo)),
+        ("weighted", weighted(2.5, 0.0)),
+        ("free_bits", weighted(0.7, 0.1)),
+        ("sampled", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None))),
+        ("iwae", iwae(Estimator::Total)),
+        ("stl", iwae(Estimator::Stl)),
+        ("dreg", iwae(Estimator::Dreg)),
+    ];
+    for (name, objective) in objectives {
+        let (vae, mut compared) = (golden.model::<T>(), Compared::default());
+        let (x, eps) = (golden.matrix("x"), golden.matrix("eps"));
+        let mut w = vae.workspace_for(x.nrows(), eps.nrows() / x.nrows());
+        (w.signals.x, w.signals.eps) = (cast(x), cast(eps));
+        let mut d = vae.zeros_like();
+        let value = vae.gradient(&objective, &mut w, &mut d).objective;
+        compared.add(&golden, &format!("{name}.value"), ndarray::arr0(value).view().into_dyn());
+        for (tensor, ours) in d.names().iter().zip(d.tensors()) {
+            compared.add(&golden, &format!("{name}.grad.{tensor}"), ours);
+        }
+        compared.judge(trials, format!("{name}, {precision}: value and gradients"), tolerance);
+    }
+    let optimisers = [
+        ("adam", Kind::Adam, 0.999),
+        ("adamw", Kind::AdamW, 0.999),
+        ("sgd", Kind::Sgd, 0.999),
+        ("rmsprop", Kind::RmsProp, 0.99),
+    ];
+    let batches = Golden::read("tanh");
+    for (name, optimiser, beta2) in optimisers {
+        let settings = Settings { optimiser, beta2, momentum: 0.9, ..Settings::adam(0.01) };
+        let settings = Settings { weight_decay: 0.1, ..settings };
+        let mut compared = Compared::default();
+        optimise::<T>(&batches, &settings, |step, tensor, ours| {
+            compared.add(&golden, &format!("{name}.{step}.{tensor}"), ours);
+        });
+        let title =
+            format!("{name} with weight decay, {precision}: weights after 1, 10, 100 steps");
+        compared.judge(trials, title, tolerance);
     }
 }
 
@@ -67,20 +117,25 @@ struct Compared {
 }
 
 struct Golden {
+    /// The model.
     name: &'static str,
     bytes: Vec<u8>,
 }
 
 impl Golden {
     fn read(name: &'static str) -> Self {
-        let bytes = std::fs::read(format!("tests/golden/{name}.values.safetensors")).unwrap();
+        Self::of(name, &format!("{name}.values.safetensors"))
+    }
+
+    fn of(name: &'static str, values: &str) -> Self {
+        let bytes = std::fs::read(format!("tests/golden/{values}")).unwrap();
         Self { name, bytes }
     }
 
     fn model<T: Real>(&self) -> MlpVae<T> {
         let path = format!("tests/golden/{}.safetensors", self.name);
         let (recipe, model) = load_model::<f64>(Path::new(&path)).unwrap();
-        let mut cast = recipe.model::<T>();
+        let mut cast = recipe.mlp_vae::<T>();
         for (mut to, from) in cast.tensors_mut().zip(model.tensors()) {
             to.zip_mut_with(&from, |to, from| *to = T::from_f64(*from));
         }
@@ -100,6 +155,17 @@ impl Golden {
 }
 
 impl Compared {
+    /// A test of what was compared.
+    fn judge(self, trials: &mut Vec<Trial>, title: String, tolerance: f64) {
+        let Compared { worst, tensor, count } = self;
+        let verdict = move || match count > 0 && worst <= tolerance {
+            true => Ok(()),
+            false => Err(Failed::from(format!("{tensor} of {count} tensors: off by {worst:.1e}"))),
+        };
+        let title = format!("{title} agree with PyTorch");
+        trials.push(Trial::test(title, verdict).with_kind(format!("{worst:.0e}")));
+    }
+
     /// Compares a tensor of ours; NaN is the worst of all.
     fn add<T: Real>(&mut self, golden: &Golden, name: &str, ours: ArrayViewD<'_, T>) {
         let theirs = golden.tensor(name);
@@ -148,11 +214,22 @@ fn gradients<T: Real>(golden: &Golden, compared: &mut Compared) {
 }
 
 fn adam<T: Real>(golden: &Golden, compared: &mut Compared) {
+    optimise::<T>(golden, &Settings::adam(0.01), |step, tensor, ours| {
+        compared.add(golden, &format!("adam{step}.{tensor}"), ours);
+    });
+}
+
+/// A hundred steps on the ELBO of the model's own batches; `compare` sees the weights on the way.
+fn optimise<T: Real>(
+    golden: &Golden,
+    settings: &Settings,
+    mut compare: impl FnMut(usize, &str, ArrayViewD<'_, T>),
+) {
     let x = golden.tensor("steps.x").into_dimensionality::<Ix3>().unwrap();
     let eps = golden.tensor("steps.eps").into_dimensionality::<Ix3>().unwrap();
     let mut vae = golden.model::<T>();
     let mut w = vae.workspace(x.len_of(Axis(1)));
-    let (mut d, mut adam) = (vae.zeros_like(), Adam::new(&vae, 0.01));
+    let (mut d, mut optimiser) = (vae.zeros_like(), Optimiser::new(&vae, settings));
     let step = |values: &ndarray::Array3<f64>, t: usize| -> Array2<T> {
         let values = values.index_axis(Axis(0), t % values.len_of(Axis(0)));
         cast(values.into_dimensionality::<Ix2>().unwrap().to_owned())
@@ -160,10 +237,10 @@ fn adam<T: Real>(golden: &Golden, compared: &mut Compared) {
     for t in 0..100 {
         (w.signals.x, w.signals.eps) = (step(&x, t), step(&eps, t));
         vae.gradient(&Elbo, &mut w, &mut d);
-        adam.step(&mut vae, &d);
+        optimiser.step(&mut vae, &d);
         if STEPS.contains(&(t + 1)) {
             for (name, ours) in vae.names().iter().zip(vae.tensors()) {
-                compared.add(golden, &format!("adam{}.{name}", t + 1), ours);
+                compare(t + 1, name, ours);
             }
         }
     }

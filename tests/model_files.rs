@@ -5,9 +5,9 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use elbo::{
     data::{Images, Pixels},
-    models::MlpVae,
+    models::{AnyModel, MlpVae},
     objectives::Elbo,
-    optim::Adam,
+    optim::Optimiser,
     parameters::Parameters,
     real::Real,
     recipe::Recipe,
@@ -54,7 +54,7 @@ fn model_bytes<T: Real>() -> Vec<u8> {
 }
 
 /// A run in its second epoch, after two of three batches.
-fn checkpoint<T: Real>() -> (MlpVae<T>, Adam<MlpVae<T>>, Position) {
+fn checkpoint<T: Real>() -> (AnyModel<T>, Optimiser<AnyModel<T>>, Position) {
     let images = images();
     let mut trainer = Trainer::new(recipe().model::<T>(), Elbo, &images, 3, 1e-3, 0);
     trainer.epoch(|_| ControlFlow::Continue(())).unwrap();
@@ -65,26 +65,31 @@ fn checkpoint<T: Real>() -> (MlpVae<T>, Adam<MlpVae<T>>, Position) {
             if steps == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .unwrap();
-    (trainer.model, trainer.adam, trainer.position)
+    (trainer.model, trainer.optimiser, trainer.position)
 }
 
 fn checkpoint_bytes<T: Real>() -> Vec<u8> {
-    let (model, adam, position) = checkpoint::<T>();
+    let (model, optimiser, position) = checkpoint::<T>();
     written(|path| {
-        Checkpoint::save(path, &recipe(), images().fingerprint(), &model, &adam, position).unwrap()
+        let data = images().fingerprint();
+        Checkpoint::save(path, &recipe(), data, &model, &optimiser, position, None).unwrap()
     })
 }
 
 fn comes_back<T: Real>() {
-    let (model, adam, position) = checkpoint::<T>();
+    let (model, optimiser, position) = checkpoint::<T>();
     let bytes = written(|path| save_model(path, &model, &recipe()).unwrap());
     let (stored_recipe, stored) = read(&bytes, |path| load_model::<T>(path).unwrap());
     assert_eq!((bits(&stored), stored_recipe), (bits(&model), recipe()));
 
     let stored = read(&checkpoint_bytes::<T>(), |path| Checkpoint::<T>::load(path).unwrap());
     assert_eq!(bits(&stored.model), bits(&model));
-    assert_eq!((bits(&stored.adam.m), bits(&stored.adam.v)), (bits(&adam.m), bits(&adam.v)));
-    assert_eq!((stored.adam.step, stored.position), (5, position));
+    for ((prefix, stored), (expected, ours)) in
+        stored.optimiser.state().into_iter().zip(optimiser.state())
+    {
+        assert_eq!((prefix, bits(stored)), (expected, bits(ours)));
+    }
+    assert_eq!((stored.optimiser.steps(), stored.position), (5, position));
     assert_eq!((stored.recipe, stored.data), (recipe(), images().fingerprint()));
 }
 
@@ -180,7 +185,9 @@ fn a_file_of_the_other_kind_is_told_from_a_damaged_one() {
 fn a_moment_that_no_checkpoint_may_hold_stops_the_run_by_name() {
     let images = images();
     let mut trainer = Trainer::new(recipe().model::<f32>(), Elbo, &images, 3, 1e-3, 0);
-    trainer.adam.v.encoder.mu.bias[0] = f32::INFINITY;
+    let (_, moment) = trainer.optimiser.state_mut().remove(1);
+    let bias = moment.names().iter().position(|name| name == "encoder.mu.bias").unwrap();
+    moment.tensors_mut().nth(bias).unwrap()[[0]] = f32::INFINITY;
     let stopped = trainer.epoch(|_| ControlFlow::Break(())).unwrap_err();
     assert_eq!((stopped.tensor.as_str(), stopped.step), ("adam.v.encoder.mu.bias", 1));
 }
@@ -193,15 +200,15 @@ fn use_if_it_loads(path: &Path) {
         recipe.to_toml();
     }
     let images = images();
-    if let Ok(Checkpoint { recipe, model, adam, position, data }) = Checkpoint::load(path)
+    if let Ok(Checkpoint { recipe, model, optimiser, position, data, .. }) = Checkpoint::load(path)
         && data == images.fingerprint()
         && model.pixels() == 6
     {
         recipe.to_toml();
         let Recipe { batch_size, learning_rate, seed, .. } = recipe;
-        let mut trainer: Trainer<'_, f32, _, _, _, _> =
+        let mut trainer: Trainer<'_, f32, _, _> =
             Trainer::new(model, Elbo, &images, batch_size, learning_rate, seed);
-        (trainer.adam, trainer.position) = (adam, position);
+        (trainer.optimiser, trainer.position) = (optimiser, position);
         // Damaged weights may well run away, which is an error and no panic.
         let _ = trainer.epoch(|_| ControlFlow::Continue(()));
     }

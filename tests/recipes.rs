@@ -1,10 +1,13 @@
 //! Recipes: TOML in and out, overrides, and faults.
 
 use elbo::{
+    data::Treatment,
     generation::Manifold,
     layers::{Activation, Init},
+    objectives::Estimator,
+    optim::{Schedule, Stage, WarmUp},
     parameters::Parameters,
-    recipe::{BUILT_IN, MAX_HIDDEN_LAYERS, MAX_WIDTH, Recipe, RecipeError},
+    recipe::{BUILT_IN, Bound, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias, Recipe, RecipeError},
 };
 use proptest::prelude::*;
 
@@ -47,10 +50,27 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     let training = (1..1000u64, 1..1000usize, 1e-9..1.0, 0..=i64::MAX as u64);
     let manifold = prop_oneof![Just(Manifold::Quantiles), Just(Manifold::Square)];
     let image = prop::option::of([1..9usize, 1..9]);
-    ("[a-z \"'#=é]{1,9}", network, training, manifold, image).prop_map(
-        |(name, (hidden, latent, activation, init), training, manifold, image)| {
+    let name = "[a-z \"'#=é]{1,9}";
+    (name, network, training, manifold, image, objective(), optimisation()).prop_map(
+        |(name, (hidden, latent, activation, init), training, manifold, image, bound, by)| {
             let (epochs, batch_size, learning_rate, seed) = training;
+            let (objective, samples, beta, warm_up, free_bits, estimator, pixels) = bound;
+            let (schedule, epsilon, second_moment, clip_norm, validation, output_bias) = by;
             Recipe {
+                objective,
+                samples,
+                beta,
+                warm_up,
+                free_bits,
+                estimator,
+                pixels,
+                schedule,
+                epsilon,
+                second_moment,
+                clip_norm,
+                validation,
+                patience: validation as u64 / 2,
+                output_bias,
                 name,
                 hidden,
                 latent,
@@ -62,9 +82,46 @@ fn recipe() -> impl Strategy<Value = Recipe> {
                 seed,
                 manifold,
                 image,
+                ..Recipe::default()
             }
         },
     )
+}
+
+type Objective = (Bound, usize, f64, WarmUp, f64, Estimator, Treatment);
+
+fn objective() -> impl Strategy<Value = Objective> {
+    let pixels =
+        prop_oneof![Just(Treatment::Grey), Just(Treatment::Binarised), Just(Treatment::Fixed)];
+    let warm_up =
+        prop_oneof![Just(WarmUp::None), (1..99u64).prop_map(|epochs| WarmUp::Linear { epochs })];
+    let elbo = (0.0..9.0, warm_up, 0.0..2.0).prop_map(|(beta, warm_up, free_bits)| {
+        (Bound::Elbo, beta, warm_up, free_bits, Estimator::Total)
+    });
+    let estimator =
+        prop_oneof![Just(Estimator::Total), Just(Estimator::Stl), Just(Estimator::Dreg)];
+    let iwae = estimator.prop_map(|estimator| (Bound::Iwae, 1.0, WarmUp::None, 0.0, estimator));
+    (prop_oneof![elbo, iwae], 1..50usize, pixels).prop_map(
+        |((objective, beta, warm_up, free_bits, estimator), samples, pixels)| {
+            (objective, samples, beta, warm_up, free_bits, estimator, pixels)
+        },
+    )
+}
+
+type Optimisation = (Schedule, f64, f64, f64, usize, OutputBias);
+
+fn optimisation() -> impl Strategy<Value = Optimisation> {
+    let schedule = prop_oneof![
+        Just(Schedule::Constant),
+        (1..9u64, 0.1..1.0)
+            .prop_map(|(at, factor)| Schedule::Milestones { at: vec![at, at + 3], factor }),
+        (1..9u64, 1e-6..1.0).prop_map(|(epochs, learning_rate)| {
+            let last = Stage { epochs: 1000, learning_rate: learning_rate / 3.0 };
+            Schedule::Stages(vec![Stage { epochs, learning_rate }, last])
+        }),
+    ];
+    let bias = prop_oneof![Just(OutputBias::Init), Just(OutputBias::Data)];
+    (schedule, 1e-9..1.0, 0.0..1.0, 0.0..5.0, 0..99usize, bias)
 }
 
 proptest! {

@@ -51,7 +51,7 @@ fn on_mnist(recipe: Recipe) -> Recipe {
 /// `784-400-20`.
 pub fn network(recipe: &Recipe) -> String {
     let hidden: String = recipe.hidden.iter().map(|width| format!("{width}-")).collect();
-    format!("{}-{hidden}{}", recipe.pixels().unwrap_or(0), recipe.latent)
+    format!("{}-{hidden}{}", recipe.pixel_count().unwrap_or(0), recipe.latent)
 }
 
 /// A model in training, as the library's trainer has it, one step at a time.
@@ -70,7 +70,7 @@ pub struct Training<'a> {
 
 impl<'a> Training<'a> {
     pub fn new(recipe: &Recipe, images: &'a Images) -> Self {
-        let vae = recipe.model();
+        let vae = recipe.mlp_vae();
         let mut order = vec![0; images.len()];
         random::shuffle(&mut order, recipe.seed, 1);
         Self {

@@ -4,34 +4,19 @@ use std::ops::ControlFlow;
 
 use elbo::{
     data::Part,
-    distributions::{Likelihood, gaussian},
     evaluation::Evaluator,
     layers::{Activation, Init},
     models::MlpVae,
-    objectives::{Elbo, Figures, Objective, Signals},
+    objectives::{Elbo, WeightedElbo},
+    optim::WarmUp,
     pictures::LinePlot,
     random::{self, Purpose},
-    real::Real,
     training::Trainer,
 };
 
 use super::{mnist, series};
 
 const EPOCHS: usize = 8;
-
-/// E_q[log p(x|z)] - β KL: Higgins et al. 2017, equation 4.
-pub struct Weighted {
-    pub beta: f64,
-}
-
-impl<T: Real> Objective<T> for Weighted {
-    fn evaluate(&self, likelihood: &impl Likelihood<T>, s: &mut Signals<T>) -> Figures {
-        let figures = Elbo.evaluate(likelihood, s);
-        let d_kl = T::from_f64(self.beta / s.x.nrows() as f64);
-        gaussian::kl_backward(&s.mu, &s.log_var, d_kl, &mut s.d_mu, &mut s.d_log_var);
-        Figures { objective: figures.reconstruction - self.beta * figures.kl, ..figures }
-    }
-}
 
 pub fn draw() -> LinePlot {
     let (train, test) = (mnist(Part::Train), mnist(Part::Test));
@@ -40,7 +25,8 @@ pub fn draw() -> LinePlot {
     for beta in [0.1, 0.3, 1.0, 3.0, 10.0, 30.0] {
         let rng = &mut random::rng(0, Purpose::Init, 0, 0);
         let vae = MlpVae::<f32>::mlp(784, &[200], 20, Activation::Relu, Init::Pytorch, rng);
-        let mut trainer = Trainer::new(vae, Weighted { beta }, &train, 128, 1e-3, 0);
+        let objective = WeightedElbo::new(beta, WarmUp::None, 0.0);
+        let mut trainer = Trainer::new(vae, objective, &train, 128, 1e-3, 0);
         for _ in 0..EPOCHS {
             trainer.epoch(|_| ControlFlow::Continue(())).expect("finite");
         }

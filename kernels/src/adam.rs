@@ -20,6 +20,10 @@ pub struct AdamStep<T> {
     pub step_size: T,
     /// ε·√(1 − β₂ᵗ), added to the root of the second moment.
     pub epsilon: T,
+    /// λ of a penalty ½ λ p² in the loss: λ·p is added to the gradient. 0 for none.
+    pub penalty: T,
+    /// The share of itself that a parameter loses before it is moved. 0 for none.
+    pub decay: T,
 }
 
 /// A tensor of parameters with what Adam needs of it.
@@ -38,6 +42,8 @@ pub struct AdamTensor<'a, T> {
 /// section 2, with both bias corrections in the step size:
 ///
 /// m ← m + (1 − β₁)·(g − m),  v ← β₂·v + (1 − β₂)·g²,  p ← p − `step_size`·m/(√v + `epsilon`)
+///
+/// with g + `penalty`·p in place of g, and p − `decay`·p in place of p in the last.
 ///
 /// A moment below the smallest normal number becomes 0. Such a moment is far too small to move a
 /// parameter, provided that `epsilon` is far above the root of that number (1e-19 in f32), but a
@@ -92,19 +98,20 @@ impl<T: Scalar> Kernel for Adam<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let AdamStep { rest1, beta2, rest2, step_size, epsilon } = *self.step;
+        let AdamStep { rest1, beta2, rest2, step_size, epsilon, penalty, decay } = *self.step;
         let AdamTensor { param, grad, m, v } = self.tensor;
         let moments = m.iter_mut().zip(v);
         for ((p, &g), (m, v)) in param.iter_mut().zip(grad).zip(moments) {
+            let g = penalty.mul_add(*p, g);
             *m = normal_or_zero(rest1.mul_add(g - *m, *m));
             *v = normal_or_zero((rest2 * g).mul_add(g, beta2 * *v));
-            *p = (-step_size).mul_add(*m / (v.sqrt() + epsilon), *p);
+            *p = (-step_size).mul_add(*m / (v.sqrt() + epsilon), (-decay).mul_add(*p, *p));
         }
     }
 }
 
 /// x, or 0 for a subnormal x; NaN stays NaN.
 #[inline(always)]
-fn normal_or_zero<T: Scalar>(x: T) -> T {
+pub(crate) fn normal_or_zero<T: Scalar>(x: T) -> T {
     if x.abs() < T::MIN_POSITIVE { T::ZERO } else { x }
 }

@@ -8,7 +8,7 @@
 //! - [`math`]: exp, ln(1 + x), tanh, … as polynomials with stated error bounds;
 //! - [`passes`]: those functions and others over slices, shared between threads;
 //! - [`mod@gemm`]: C = A·B, blocked, packed where it pays; [`mat`]: the views it takes;
-//! - [`mod@adam`]: the optimiser's update in one pass;
+//! - [`mod@adam`], [`mod@one_moment`]: the optimisers' updates, each in one pass;
 //! - [`mod@team`]: the threads that all of these share their work between;
 //! - [`peak`]: what this machine could do at best, to measure against.
 //!
@@ -35,6 +35,7 @@ pub mod gemm;
 pub mod isa;
 pub mod mat;
 pub mod math;
+pub mod one_moment;
 pub mod passes;
 pub mod peak;
 pub mod scalar;
@@ -45,4 +46,5 @@ pub use adam::{AdamStep, AdamTensor, adam};
 pub use gemm::{Output, gemm, gemm_sparse};
 pub use isa::{Isa, IsaError, Kernel};
 pub use mat::{Mat, MatMut};
+pub use one_moment::{MomentTensor, RmsPropStep, SgdStep, one_moment};
 pub use scalar::Scalar;

@@ -81,8 +81,8 @@ impl Work {
         passes::softplus(d);
         passes::tanh_backward(c, d);
         passes::sum_rows(c, rows);
-        let step =
-            AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 1e-3, epsilon: 1e-8 };
+        let (rest1, beta2, rest2, step_size, epsilon) = (0.1, 0.999, 0.001, 1e-3, 1e-8);
+        let step = AdamStep { rest1, beta2, rest2, step_size, epsilon, penalty: 0.0, decay: 0.0 };
         adam(&step, [AdamTensor { param: c, grad: a, m: b, v: d }]);
         assert!(passes::all_finite(a) && passes::sum(a) > 0.0);
     }

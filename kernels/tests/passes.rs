@@ -1,6 +1,9 @@
 //! The passes: equal to their element's formula, on every instruction set and number of threads.
 
-use elbo_kernels::{AdamStep, AdamTensor, Isa, Scalar, adam, math, passes};
+use elbo_kernels::{
+    AdamStep, AdamTensor, Isa, MomentTensor, RmsPropStep, Scalar, SgdStep, adam, math, one_moment,
+    one_moment::Update, passes,
+};
 use proptest::prelude::*;
 
 fn bits<T: Scalar>(x: &[T]) -> Vec<u64> {
@@ -274,9 +277,15 @@ fn logistic_loss_is_exact_at_extreme_logits() {
     assert!(logistic(&[1.0], &[f32::NAN], 1, 1.0).0[0].is_nan());
 }
 
+fn adam_step<T: Scalar>() -> AdamStep<T> {
+    let [rest1, beta2, rest2, step_size, epsilon] =
+        [0.1, 0.999, 0.001, 0.01, 1e-8].map(T::from_f64);
+    AdamStep { rest1, beta2, rest2, step_size, epsilon, penalty: T::ZERO, decay: T::ZERO }
+}
+
 #[test]
 fn adam_follows_its_equations_everywhere() {
-    let step = AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 0.01, epsilon: 1e-8 };
+    let step = AdamStep { penalty: 0.03, decay: 0.002, ..adam_step() };
     for len in LENGTHS {
         let (param, grad) = (numbers::<f64>(len, 1), numbers::<f64>(len, 2));
         let m = numbers::<f64>(len, 3);
@@ -287,19 +296,68 @@ fn adam_follows_its_equations_everywhere() {
             (bits(&param), bits(&m), bits(&v))
         });
         for i in 0..len {
-            let m = 0.9 * m[i] + step.rest1 * grad[i];
-            let v = step.beta2 * v[i] + step.rest2 * grad[i] * grad[i];
-            let p = param[i] - step.step_size * m / (v.sqrt() + step.epsilon);
+            let g = grad[i] + step.penalty * param[i];
+            let m = 0.9 * m[i] + step.rest1 * g;
+            let v = step.beta2 * v[i] + step.rest2 * g * g;
+            let p = (1.0 - step.decay) * param[i] - step.step_size * m / (v.sqrt() + step.epsilon);
             let close = |bits: u64, expected: f64| (f64::from_bits(bits) - expected).abs() < 1e-13;
             assert!(close(found.0[i], p) && close(found.1[i], m) && close(found.2[i], v));
         }
     }
 }
 
+/// One step on every instruction set and number of threads, against the equations of one element.
+fn follows_everywhere(update: &impl Update<f64>, by_hand: impl Fn(f64, f64, f64) -> (f64, f64)) {
+    for len in LENGTHS {
+        let (param, grad) = (numbers::<f64>(len, 1), numbers::<f64>(len, 2));
+        let moment: Vec<f64> = numbers::<f64>(len, 4).iter().map(|v| v.abs()).collect();
+        let found = everywhere(|| {
+            let (mut param, mut moment) = (param.clone(), moment.clone());
+            let tensor = MomentTensor { param: &mut param, grad: &grad, moment: &mut moment };
+            one_moment(update, [tensor]);
+            (bits(&param), bits(&moment))
+        });
+        for i in 0..len {
+            let (p, m) = by_hand(param[i], grad[i], moment[i]);
+            let close = |bits: u64, expected: f64| (f64::from_bits(bits) - expected).abs() < 1e-13;
+            assert!(close(found.0[i], p) && close(found.1[i], m));
+        }
+    }
+}
+
+#[test]
+fn sgd_follows_its_equations_everywhere() {
+    let step = SgdStep { step_size: 0.01, momentum: 0.9, penalty: 0.03 };
+    follows_everywhere(&step, |p, g, b| {
+        let b = 0.9 * b + g + 0.03 * p;
+        (p - 0.01 * b, b)
+    });
+}
+
+#[test]
+fn rmsprop_follows_its_equations_everywhere() {
+    let step = RmsPropStep { step_size: 0.01, rho: 0.99, rest: 0.01, epsilon: 1e-8, penalty: 0.03 };
+    follows_everywhere(&step, |p, g, v| {
+        let g = g + 0.03 * p;
+        let v = 0.99 * v + 0.01 * g * g;
+        (p - 0.01 * g / (v.sqrt() + 1e-8), v)
+    });
+}
+
+#[test]
+fn a_sum_of_squares_is_the_same_everywhere_and_close_to_the_exact_one() {
+    for len in LENGTHS {
+        let x = numbers::<f32>(len, 5);
+        let found = everywhere(|| passes::sum_squares(&x).to_bits());
+        let exact: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        assert!((f64::from(f32::from_bits(found)) - exact).abs() <= 1e-5 * exact, "{len} elements");
+    }
+}
+
 #[test]
 fn adam_lets_no_moment_stay_subnormal() {
     let tiny = f32::MIN_POSITIVE;
-    let step = AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 0.01, epsilon: 1e-8 };
+    let step = adam_step();
     let found = everywhere(|| {
         let mut param = [1.0_f32; 20];
         let mut m: Vec<f32> = (0..20).map(|i| 0.2 * i as f32 * tiny - 2.0 * tiny).collect();
@@ -317,7 +375,7 @@ fn adam_lets_no_moment_stay_subnormal() {
 
 #[test]
 fn adam_keeps_a_moment_that_is_not_a_number() {
-    let step = AdamStep { rest1: 0.1, beta2: 0.999, rest2: 0.001, step_size: 0.01, epsilon: 1e-8 };
+    let step = adam_step();
     let [mut param, mut m, mut v] = [[0.0_f32; 9]; 3];
     let grad = [f32::NAN; 9];
     adam(&step, [AdamTensor { param: &mut param, grad: &grad, m: &mut m, v: &mut v }]);

@@ -10,7 +10,7 @@ use super::common::{DATA_HELP, Usage, find_recipe, print, print_json};
 use crate::{
     data::{self, Part},
     gradcheck::{self, Check, Elements, Report},
-    objectives::Elbo,
+    objectives::Objective,
     random::{self, Purpose},
 };
 use ndarray::Array2;
@@ -69,11 +69,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     recipe.validate().map_err(Usage::new)?;
 
     let batch = usize::from(arguments.batch).min(images.len());
-    let (mut x, mut eps) =
-        (Array2::zeros((batch, images.pixels_per_image())), Array2::zeros((batch, recipe.latent)));
-    images.gather(&(0..batch).collect::<Vec<_>>(), &mut x);
+    let mut x = Array2::zeros((batch, images.pixels_per_image()));
+    let mut eps = Array2::zeros((recipe.samples * batch, recipe.latent));
+    recipe.view(&images, Part::Train).gather(&(0..batch).collect::<Vec<_>>(), 1, &mut x);
     random::fill_normal(&mut eps, recipe.seed, Purpose::TrainNoise, 1, 0..batch);
-    let report = gradcheck::vae(&recipe.model(), &Elbo, &x, &eps, arguments.elements);
+    let (model, mut objective) = (recipe.model(), recipe.objective());
+    // As it is once warm-up is over.
+    Objective::<f64>::advance(&mut objective, recipe.epochs as f64);
+    let report = gradcheck::model(&model, &objective, &x, &eps, arguments.elements);
 
     if arguments.json {
         print_json(&as_json(&recipe.name, &report))?;

@@ -14,8 +14,8 @@ use clap::{
 use serde::Serialize;
 
 use crate::{
-    data::{self, Dataset, Images},
-    models::MlpVae,
+    data::{self, Dataset, Images, View},
+    models::AnyModel,
     recipe::{Recipe, RecipeError},
     training::load_model,
 };
@@ -67,18 +67,24 @@ pub struct ModelArgument {
 pub struct Trained {
     pub path: PathBuf,
     pub recipe: Recipe,
-    pub vae: MlpVae<f32>,
+    pub vae: AnyModel<f32>,
     pub height: usize,
     pub width: usize,
 }
 
 impl ModelArgument {
     pub fn load(&self) -> Result<Trained> {
-        let (recipe, vae) = load_model(&self.model)?;
+        Trained::load(&self.model)
+    }
+}
+
+impl Trained {
+    pub fn load(path: &Path) -> Result<Self> {
+        let (recipe, vae) = load_model(path)?;
         let Some([height, width]) = recipe.image else {
-            bail!("{} does not say how large its images are", self.model.display());
+            bail!("{} does not say how large its images are", path.display());
         };
-        Ok(Trained { path: self.model.clone(), recipe, vae, height, width })
+        Ok(Self { path: path.into(), recipe, vae, height, width })
     }
 }
 
@@ -103,11 +109,7 @@ enum Part {
 impl DataArguments {
     /// The images and labels, which must be of the model's size.
     pub fn load(&self, trained: &Trained) -> Result<Dataset> {
-        let part = match self.part {
-            Part::Train => data::Part::Train,
-            Part::Test => data::Part::Test,
-        };
-        let dataset = data::load(&self.data, part)?;
+        let dataset = data::load(&self.data, self.part())?;
         let (height, width) = (dataset.images.height(), dataset.images.width());
         if (height, width) != (trained.height, trained.width) {
             bail!(
@@ -118,6 +120,18 @@ impl DataArguments {
             );
         }
         Ok(dataset)
+    }
+
+    fn part(&self) -> data::Part {
+        match self.part {
+            Part::Train => data::Part::Train,
+            Part::Test => data::Part::Test,
+        }
+    }
+
+    /// The images as the model's recipe has them.
+    pub fn view<'a>(&self, trained: &Trained, images: &'a Images) -> View<'a> {
+        trained.recipe.view(images, self.part())
     }
 }
 

@@ -7,7 +7,10 @@ use clap::Args;
 use ndarray_npy::WriteNpyExt;
 
 use super::common::{DataArguments, ModelArgument, Usage, report_file};
-use crate::{files::write_atomically, generation::Posterior};
+use crate::{
+    files::write_atomically,
+    generation::{Generate, Posterior},
+};
 
 /// Write the latent means of all images as .npy, or means, log-variances and labels as .csv
 ///
@@ -34,7 +37,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
     let data = arguments.data.load(&trained)?;
     let indices: Vec<usize> = (0..data.images.len()).collect();
-    let posterior = trained.vae.posterior(&data.images, &indices);
+    let view = arguments.data.view(&trained, &data.images);
+    let posterior = trained.vae.posterior(view, &indices);
     write(out, &posterior, data.labels.as_deref())?;
     report_file(out);
     Ok(())

@@ -1,24 +1,31 @@
 //! `elbo evaluate`: the figures of a model on a data set.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
-use super::common::{DataArguments, ModelArgument, print, print_json};
+use super::common::{DataArguments, Trained, Usage, print, print_json};
 use crate::{
+    data::{Treatment, View},
     evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
-    objectives::Elbo,
 };
 
-/// Measure a model: the ELBO with its parts, active units, and the log-likelihood
+/// Measure models: the ELBO with its parts, active units, and the log-likelihood
 ///
-/// All figures are in nats per image. The ELBO is estimated with one latent sample per image. With
-/// --importance-samples K the log-likelihood is estimated as well; it takes K times as long. The
-/// latent samples are not those of the training log, so the last digits differ from it.
+/// All figures are in nats per image. The images are treated as the model's recipe says: grey, or
+/// binarised. The ELBO is estimated with one latent sample per image. With --importance-samples K the
+/// log-likelihood is estimated as well; it takes K times as long, but no more memory. The latent
+/// samples are not those of the training log, so the last digits differ from it.
+///
+/// Several models are set side by side, but only if their recipes treat the pixels alike: grey, binarised
+/// and fixed images are different data.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    #[command(flatten)]
-    model: ModelArgument,
+    /// Files model.safetensors that `elbo train` wrote
+    #[arg(value_name = "MODEL", required = true)]
+    models: Vec<PathBuf>,
     #[command(flatten)]
     data: DataArguments,
     /// Also estimate log p(x) with K importance samples per image
@@ -27,13 +34,15 @@ pub struct Arguments {
     /// Seed of the latent samples [default: the recipe's]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Print one JSON object on standard output
+    /// Print one JSON object on standard output; of several models, {"models": [..]}
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Serialize)]
 struct Report {
+    model: String,
+    pixels: Treatment,
     #[serde(flatten)]
     evaluation: Evaluation,
     #[serde(flatten)]
@@ -41,24 +50,54 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let trained = arguments.model.load()?;
-    let images = arguments.data.load(&trained)?.images;
+    let models = arguments.models.iter().map(|path| Trained::load(path));
+    let models = models.collect::<Result<Vec<_>>>()?;
+    refuse_unlike(&models)?;
+    let reports =
+        models.iter().map(|model| report(arguments, model)).collect::<Result<Vec<_>>>()?;
+    match &reports[..] {
+        [report] if arguments.json => print_json(report),
+        [report] => print_text(report),
+        _ if arguments.json => print_json(&serde_json::json!({ "models": reports })),
+        _ => print_table(&reports),
+    }
+}
+
+/// Figures on different data are not set side by side.
+fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
+    let name = |model: &Trained| (model.path.display().to_string(), model.recipe.pixels);
+    for pair in models.windows(2) {
+        let ((a, is), (b, other)) = (name(&pair[0]), name(&pair[1]));
+        if is != other {
+            return Err(Usage::new(format!(
+                "{a} is a model of {is} pixels and {b} of {other} ones: those are different data, and \
+                 figures on them cannot be compared"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
+    let images = arguments.data.load(trained)?.images;
     let seed = arguments.seed.unwrap_or(trained.recipe.seed);
-    let evaluation = Evaluator::new(&trained.vae, &images).evaluate(&trained.vae, &Elbo, seed, 0);
+    let view = View { seed, ..arguments.data.view(trained, &images) };
+    let elbo = trained.recipe.elbo();
+    let evaluation = Evaluator::new(&trained.vae, view).evaluate(&trained.vae, &elbo, seed, 0);
     let likelihood = arguments.importance_samples.map(|k| {
         let bar = super::progress::images("importance sampling", images.len());
         let done = |n: usize| bar.set_position(n as u64);
-        let likelihood = log_likelihood(&trained.vae, &images, k as usize, seed, done);
+        let likelihood = log_likelihood(&trained.vae, view, k as usize, seed, done);
         bar.finish_and_clear();
         likelihood
     });
-    let report = Report { evaluation, likelihood };
-    if arguments.json { print_json(&report) } else { print_text(&report) }
+    let (model, pixels) = (trained.path.display().to_string(), trained.recipe.pixels);
+    Ok(Report { model, pixels, evaluation, likelihood })
 }
 
-fn print_text(Report { evaluation: e, likelihood }: &Report) -> Result<()> {
+fn print_text(Report { pixels, evaluation: e, likelihood, .. }: &Report) -> Result<()> {
     let mut lines = vec![
-        format!("images          {:>10}", e.images),
+        format!("images          {:>10}, {pixels}", e.images),
         format!("elbo            {:>10.3} ± {:.3} nats per image", e.elbo, e.elbo_standard_error),
         format!("reconstruction  {:>10.3}", e.reconstruction),
         format!("kl              {:>10.3}", e.kl),
@@ -70,10 +109,25 @@ fn print_text(Report { evaluation: e, likelihood }: &Report) -> Result<()> {
         lines.push(format!(
             "log-likelihood  {value:>10.3} ± {error:.3} with {samples} importance samples"
         ));
+        lines.push(format!("effective       {:>10.1} of them", l.effective_sample_size));
     }
     lines.push("\ndimension        kl   variance of the posterior mean".into());
-    for (i, (kl, variance)) in e.kl_per_dimension.iter().zip(&e.mean_variance).enumerate() {
-        lines.push(format!("{:>9} {kl:>9.4} {variance:>10.4}", i + 1));
+    for (i, variance) in e.mean_variance.iter().enumerate() {
+        let kl = e.kl_per_dimension.get(i).map_or("-".into(), |kl| format!("{kl:.4}"));
+        lines.push(format!("{:>9} {kl:>9} {variance:>10.4}", i + 1));
+    }
+    print(&(lines.join("\n") + "\n"))
+}
+
+fn print_table(reports: &[Report]) -> Result<()> {
+    let mut lines =
+        vec!["      elbo  reconstruction       kl  active  log-likelihood  model".to_string()];
+    for Report { model, evaluation: e, likelihood, .. } in reports {
+        let likelihood = likelihood.map_or("-".into(), |l| format!("{:.3}", l.log_likelihood));
+        lines.push(format!(
+            "{:>10.3} {:>15.3} {:>8.3} {:>7} {likelihood:>15}  {model}",
+            e.elbo, e.reconstruction, e.kl, e.active_units
+        ));
     }
     print(&(lines.join("\n") + "\n"))
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::common::{DataArguments, ModelArgument, check_index, png_path, report_file};
-use crate::pictures::save_grid;
+use crate::{generation::Generate, pictures::save_grid};
 
 /// Write the pictures on the straight line between the latent means of two images as one PNG
 #[derive(Debug, Args)]
@@ -34,8 +34,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let images = arguments.data.load(&trained)?.images;
     check_index(&images, "--from", arguments.from)?;
     check_index(&images, "--to", arguments.to)?;
-    let steps = arguments.steps as usize;
-    let path = trained.vae.interpolate(&images, arguments.from, arguments.to, steps);
+    let (steps, view) = (arguments.steps as usize, arguments.data.view(&trained, &images));
+    let path = trained.vae.interpolate(view, arguments.from, arguments.to, steps);
     let columns = steps.min(20);
     save_grid(&arguments.out, path.view(), trained.height, trained.width, columns)?;
     report_file(&arguments.out);

@@ -6,9 +6,10 @@ use anyhow::Result;
 use ndarray::{Array2, ArrayView2};
 
 use crate::{
-    data::{Dataset, Images},
+    data::View,
     evaluation::pca,
-    models::MlpVae,
+    generation::Generate,
+    models::{AnyModel, Model},
     pictures::{Panel, Series, save_grid, save_learning_curves, save_pairs, save_scatter},
     real::cast,
     training::Row,
@@ -20,12 +21,12 @@ pub fn columns(n: usize) -> usize {
 }
 
 /// The first `n` images, each above its reconstruction.
-pub fn reconstructions(path: &Path, vae: &MlpVae<f32>, images: &Images, n: usize) -> Result<()> {
-    let indices: Vec<usize> = (0..n.min(images.len())).collect();
-    let mut originals = Array2::zeros((indices.len(), images.pixels_per_image()));
-    images.gather(&indices, &mut originals);
-    let reconstructions = vae.reconstruct(images, &indices);
-    let (height, width) = (images.height(), images.width());
+pub fn reconstructions(path: &Path, vae: &AnyModel<f32>, view: View<'_>, n: usize) -> Result<()> {
+    let indices: Vec<usize> = (0..n.min(view.count)).collect();
+    let (height, width) = (view.images.height(), view.images.width());
+    let mut originals = Array2::zeros((indices.len(), height * width));
+    view.gather(&indices, 0, &mut originals);
+    let reconstructions = vae.reconstruct(view, &indices);
     let columns = indices.len().min(10);
     save_pairs(path, originals.view(), reconstructions.view(), height, width, columns)?;
     Ok(())
@@ -34,7 +35,7 @@ pub fn reconstructions(path: &Path, vae: &MlpVae<f32>, images: &Images, n: usize
 /// The decoded points of a square grid.
 pub fn manifold(
     path: &Path,
-    vae: &MlpVae<f32>,
+    vae: &AnyModel<f32>,
     points: ArrayView2<'_, f64>,
     [height, width]: [usize; 2],
 ) -> Result<()> {
@@ -45,9 +46,14 @@ pub fn manifold(
 
 /// The latent means of a data set, coloured by label: both dimensions where there are two, μ and
 /// σ where there is one, and otherwise the first two principal components.
-pub fn latent(path: &Path, vae: &MlpVae<f32>, data: &Dataset) -> Result<()> {
-    let indices: Vec<usize> = (0..data.images.len()).collect();
-    let posterior = vae.posterior(&data.images, &indices);
+pub fn latent(
+    path: &Path,
+    vae: &AnyModel<f32>,
+    view: View<'_>,
+    labels: Option<&[u8]>,
+) -> Result<()> {
+    let indices: Vec<usize> = view.indices().collect();
+    let posterior = vae.posterior(view, &indices);
     let mu: Array2<f64> = cast(posterior.mu.view());
     let (x_label, y_label, points) = match mu.ncols() {
         1 => {
@@ -66,7 +72,7 @@ pub fn latent(path: &Path, vae: &MlpVae<f32>, data: &Dataset) -> Result<()> {
         }
     };
     let title = "Latent means of the test set";
-    save_scatter(path, title, &x_label, &y_label, &points, data.labels.as_deref())?;
+    save_scatter(path, title, &x_label, &y_label, &points, labels)?;
     Ok(())
 }
 

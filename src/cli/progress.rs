@@ -13,7 +13,10 @@ use std::{
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 use super::common::say;
-use crate::training::{Observer, Progress, Row};
+use crate::{
+    evaluation::ACTIVE_VARIANCE,
+    training::{Observer, Progress, Row},
+};
 
 /// A bar over images; invisible where standard error is no terminal.
 pub fn images(message: &'static str, of: usize) -> ProgressBar {
@@ -44,6 +47,13 @@ impl TrainingProgress {
     /// For a run of so many epochs, which `stop` ends after the current step.
     pub fn new(stop: Arc<AtomicBool>, epochs: u64, latent: usize) -> Self {
         Self { stop, epochs, latent, bar: None, first_step: None }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 
     fn say(&self, line: &str) {
@@ -84,7 +94,7 @@ impl Observer for TrainingProgress {
         ControlFlow::Continue(())
     }
 
-    fn epoch(&mut self, row: &Row) {
+    fn epoch(&mut self, row: &Row, died: &[usize]) {
         let width = self.epochs.to_string().len();
         self.say(&format!(
             "epoch {:>width$}/{}  train elbo {:8.3} = {:8.3} - {:6.3}   test elbo {:8.3} = {:8.3} \
@@ -102,10 +112,19 @@ impl Observer for TrainingProgress {
             row.seconds,
             row.images_per_second,
         ));
-        if row.epoch == self.epochs
-            && let Some(bar) = &self.bar
-        {
-            bar.finish_and_clear();
+        if !died.is_empty() {
+            let died: Vec<_> = died.iter().map(ToString::to_string).collect();
+            self.say(&format!(
+                "warning: latent dimension {} no longer carries information (its posterior mean varies \
+                 by less than {ACTIVE_VARIANCE}); warm_up or free_bits may keep it",
+                died.join(", ")
+            ));
+        }
+        if row.active_units == 0 {
+            self.say(
+                "warning: no latent dimension carries information: the posterior has collapsed onto the \
+                 prior",
+            );
         }
     }
 }

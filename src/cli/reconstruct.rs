@@ -27,7 +27,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
     let images = arguments.data.load(&trained)?.images;
-    super::pictures::reconstructions(&arguments.out, &trained.vae, &images, arguments.n as usize)?;
+    let view = arguments.data.view(&trained, &images);
+    super::pictures::reconstructions(&arguments.out, &trained.vae, view, arguments.n as usize)?;
     report_file(&arguments.out);
     Ok(())
 }

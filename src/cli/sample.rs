@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::common::{ModelArgument, png_path, report_file};
-use crate::pictures::save_grid;
+use crate::{generation::Generate, pictures::save_grid};
 
 /// Draw z from the prior and write the decoded pictures as one PNG
 #[derive(Debug, Args)]

@@ -6,13 +6,13 @@ use elbo_kernels::{Isa, peak};
 use indicatif::HumanCount;
 
 use super::common::say;
-use crate::{models::MlpVae, training::Row};
+use crate::{models::AnyModel, training::Row};
 
 /// Says how long it took until the first step was done, if there was one, and what share of the
 /// machine's peak the epochs `rows` reached: the floating-point operations of all matrix products,
 /// over the seconds of all training. Products with zeros count although they are skipped where an
 /// image is mostly black, so that the share can be more than 100 %.
-pub fn report(vae: &MlpVae<f32>, rows: &[Row], first_step: Option<Duration>) {
+pub fn report(vae: &AnyModel<f32>, rows: &[Row], first_step: Option<Duration>) {
     let Some(first_step) = first_step else {
         return say("speed: nothing was left to train");
     };

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     data::{self, Dataset, Images, Part},
+    generation::Generate,
     pictures::save_grid,
     recipe::Recipe,
     training::{Checkpoint, Outcome, Position, Run, files},
@@ -105,7 +106,8 @@ pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     let mut progress =
         TrainingProgress::new(stop.clone(), run.recipe().epochs, run.recipe().latent);
     let failed = || format!("the run in {} failed", out.display());
-    if run.train(&mut progress).with_context(failed)? == Outcome::Stopped {
+    let outcome = run.train(&mut progress).with_context(failed)?;
+    if outcome == Outcome::Stopped {
         let (data, default) = (&arguments.data, Path::new(DEFAULT_DATA));
         let data = (data != default).then(|| format!(" --data {}", quoted(data)));
         bail!(
@@ -116,8 +118,18 @@ pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
             quoted(&out)
         );
     }
+    if let Some(best) = run.best() {
+        let epoch = run.trainer().position.epoch;
+        let early = if outcome == Outcome::StoppedEarly { "stopped early, " } else { "" };
+        say(format_args!(
+            "{early}after epoch {epoch}; the best weights by the held-out images are those of epoch {}, \
+             with an ELBO of {:.3}",
+            best.epoch, best.elbo
+        ));
+    }
     // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
     stop.store(true, Ordering::Relaxed);
+    progress.finish();
     draw(&run, &out, &test)?;
     if arguments.verbose {
         let first_step = progress.first_step.map(|at| at - started);
@@ -194,9 +206,10 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
     if overwrite || !path.is_file() {
         return Ok(());
     }
-    let Checkpoint { recipe, position, .. } = Checkpoint::<f32>::load(&path)
+    let checkpoint = Checkpoint::<f32>::load(&path)
         .context("replace it with --overwrite, or choose another --out")?;
-    if position.epoch < recipe.epochs {
+    let Checkpoint { recipe, position, .. } = &checkpoint;
+    if !checkpoint.is_finished() {
         bail!(
             "{} holds a run that stopped after {} of {} epochs: go on with --resume, replace it \
              with --overwrite, or choose another --out",
@@ -216,7 +229,7 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
 fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
     let recipe = run.recipe();
     let hidden: String = recipe.hidden.iter().map(|w| format!("{w}-")).collect();
-    let pixels = recipe.pixels().unwrap_or_default();
+    let pixels = recipe.pixel_count().unwrap_or_default();
     say(format_args!(
         "{}: {pixels}-{hidden}{} on {} images, {} threads, {} kernels, into {}",
         recipe.name,
@@ -247,14 +260,16 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 
 /// Draws everything and names all files of the run.
 fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
-    let (vae, recipe, images) = (&run.trainer().model, run.recipe(), &test.images);
+    let (vae, recipe, images) = (run.model(), run.recipe(), &test.images);
+    let view = recipe.view(images, Part::Test);
     let size @ [height, width] = [images.height(), images.width()];
-    let mut written = vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
+    let mut written =
+        vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::UNITS, files::RECIPE];
 
-    pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, images, 30)?;
+    pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, view, 30)?;
     let samples = vae.sample(100, recipe.seed);
     save_grid(&out.join(files::SAMPLES), samples.view(), height, width, 10)?;
-    pictures::latent(&out.join(files::LATENT), vae, test)?;
+    pictures::latent(&out.join(files::LATENT), vae, view, test.labels.as_deref())?;
     pictures::curves(&out.join(files::CURVES), run.rows())?;
     written.extend([files::RECONSTRUCTIONS, files::SAMPLES, files::LATENT, files::CURVES]);
     if recipe.latent == 2 {

@@ -37,12 +37,14 @@ mod labels;
 pub mod npy;
 pub mod png_folder;
 mod source;
+mod view;
 
 use std::fmt;
 
 pub use error::{DataError, InvalidImages};
 pub use folder::load;
 pub use images::{Dataset, Fingerprint, Images, Pixels};
+pub use view::{Treatment, View};
 
 /// The part of a data set that a model learns from, or the part that it is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

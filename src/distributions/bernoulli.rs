@@ -3,7 +3,7 @@
 use elbo_kernels::passes;
 use ndarray::{Array1, Array2};
 
-use super::Likelihood;
+use super::{Likelihood, no_parameters};
 use crate::real::{Real, flat, flat_mut};
 
 /// p(x|l) = ∏ⱼ σ(lⱼ)^xⱼ (1 - σ(lⱼ))^(1-xⱼ), with σ the logistic function and l the decoder's
@@ -33,6 +33,8 @@ use crate::real::{Real, flat, flat_mut};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bernoulli;
 
+no_parameters!(Bernoulli);
+
 impl<T: Real> Likelihood<T> for Bernoulli {
     fn log_prob(
         &self,
@@ -42,9 +44,12 @@ impl<T: Real> Likelihood<T> for Bernoulli {
         log_prob: &mut Array1<T>,
         d_logits: &mut Array2<T>,
     ) {
-        let rows = log_prob.as_slice_mut().expect("arrays of this crate are contiguous");
         let columns = logits.ncols();
-        passes::logistic_loss(flat(x), flat(logits), columns, d_loss, flat_mut(d_logits), rows);
+        let rows = log_prob.as_slice_mut().expect("arrays of this crate are contiguous");
+        let samples = flat(logits).chunks(x.len()).zip(flat_mut(d_logits).chunks_mut(x.len()));
+        for ((logits, d_logits), rows) in samples.zip(rows.chunks_mut(x.nrows())) {
+            passes::logistic_loss(flat(x), logits, columns, d_loss, d_logits, rows);
+        }
         log_prob.mapv_inplace(|loss| -loss);
     }
 

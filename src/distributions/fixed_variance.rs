@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Zip};
 
-use super::Likelihood;
+use super::{Likelihood, no_parameters};
 use crate::real::Real;
 
 /// p(x|l) = ∏ⱼ N(xⱼ; lⱼ, σ²), the decoder's output l being the mean.
@@ -27,6 +27,8 @@ use crate::real::Real;
 pub struct FixedVariance {
     variance: f64,
 }
+
+no_parameters!(FixedVariance);
 
 impl FixedVariance {
     /// With this σ².
@@ -53,7 +55,7 @@ impl<T: Real> Likelihood<T> for FixedVariance {
         let constant = T::from_f64((2.0 * std::f64::consts::PI * self.variance).ln());
         log_prob.fill(T::ZERO);
         for (((x, l), d), log_prob) in
-            x.rows().into_iter().zip(logits.rows()).zip(d_logits.rows_mut()).zip(log_prob)
+            x.rows().into_iter().cycle().zip(logits.rows()).zip(d_logits.rows_mut()).zip(log_prob)
         {
             Zip::from(d).and(x).and(l).for_each(|d, &x, &l| {
                 let scaled = (l - x) * precision;

@@ -44,7 +44,8 @@ fn bounded_derivative<T: Real>(log_var: T) -> T {
 /// The reparameterisation z = μ + σ·ε with σ = exp(s/2): a sample of q(z|x) that is a
 /// differentiable function of μ and log σ², the randomness being in ε ~ N(0, I) alone.
 ///
-/// All arguments are (batch, latent); `sigma` keeps σ for [`sample_backward`].
+/// `mu`, `log_var` and `sigma`, which keeps σ for [`sample_backward`], are (N, latent); `eps` and `z`
+/// (K·N, latent), K samples of each row one after the other: row k·N + n belongs to row n.
 pub fn sample<T: Real>(
     mu: &Array2<T>,
     log_var: &Array2<T>,
@@ -55,15 +56,20 @@ pub fn sample<T: Real>(
     let half = T::from_f64(0.5);
     Zip::from(&mut *sigma).and(log_var).for_each(|sigma, &v| *sigma = half * bounded(v));
     passes::exp(flat_mut(sigma));
-    Zip::from(z).and(mu).and(&*sigma).and(eps).for_each(|z, &mu, &sigma, &eps| {
-        *z = mu + sigma * eps;
-    });
+    let samples = z.axis_chunks_iter_mut(Axis(0), mu.nrows());
+    for (z, eps) in samples.zip(eps.axis_chunks_iter(Axis(0), mu.nrows())) {
+        Zip::from(z).and(mu).and(&*sigma).and(eps).for_each(|z, &mu, &sigma, &eps| {
+            *z = mu + sigma * eps;
+        });
+    }
 }
 
 /// *Adds* to `d_mu` and `d_log_var` what arrives through z.
 ///
 /// - ∂L/∂μ = ∂L/∂z, for ∂z/∂μ = 1;
-/// - ∂L/∂log σ² = ∂L/∂z · ε · ∂σ/∂s · ∂s/∂log σ² = ∂L/∂z · ε · σ/2 within the bound, 0 outside.
+/// - ∂L/∂log σ² = ∂L/∂z · ε · ∂σ/∂s · ∂s/∂log σ² = ∂L/∂z · ε · σ/2 within the bound, 0 outside;
+///
+/// both summed over the samples of a row.
 pub fn sample_backward<T: Real>(
     log_var: &Array2<T>,
     eps: &Array2<T>,
@@ -73,12 +79,15 @@ pub fn sample_backward<T: Real>(
     d_log_var: &mut Array2<T>,
 ) {
     let half = T::from_f64(0.5);
-    *d_mu += d_z;
-    Zip::from(d_log_var).and(log_var).and(eps).and(sigma).and(d_z).for_each(
-        |d_log_var, &log_var, &eps, &sigma, &d_z| {
-            *d_log_var += d_z * eps * sigma * half * bounded_derivative(log_var);
-        },
-    );
+    let samples = eps.axis_chunks_iter(Axis(0), sigma.nrows());
+    for (eps, d_z) in samples.zip(d_z.axis_chunks_iter(Axis(0), sigma.nrows())) {
+        *d_mu += &d_z;
+        Zip::from(&mut *d_log_var).and(log_var).and(eps).and(sigma).and(d_z).for_each(
+            |d_log_var, &log_var, &eps, &sigma, &d_z| {
+                *d_log_var += d_z * eps * sigma * half * bounded_derivative(log_var);
+            },
+        );
+    }
 }
 
 /// Writes the score-function estimate of the gradient of E_q[f(z)] into `d_mu` and `d_log_var`
@@ -114,6 +123,83 @@ pub fn score_function<T: Real>(
     Zip::from(d_log_var).and(eps).and(log_var).and_broadcast(f).for_each(|d, &eps, &v, &f| {
         *d = f * half * (eps * eps - T::ONE) * bounded_derivative(v);
     });
+}
+
+/// log p(z) - log q(z|x) of each sample, (K·N), for the prior N(0, I).
+///
+/// With z = μ + σ·ε the two log-densities are -½ Σ (z² + ln 2π) and -½ Σ (ε² + s + ln 2π), so the
+/// constants cancel and Σⱼ ½ (εⱼ² - zⱼ² + sⱼ) is left. Its mean over q is -KL.
+pub fn log_ratio<T: Real>(
+    log_var: &Array2<T>,
+    eps: &Array2<T>,
+    z: &Array2<T>,
+    log_ratio: &mut Array1<T>,
+) {
+    let half = T::from_f64(0.5);
+    let rows = log_var.rows().into_iter().cycle().zip(eps.rows()).zip(z.rows());
+    for (ratio, ((log_var, eps), z)) in log_ratio.iter_mut().zip(rows) {
+        *ratio = T::ZERO;
+        Zip::from(log_var).and(eps).and(z).for_each(|&v, &eps, &z| {
+            *ratio += half * (eps * eps - z * z + bounded(v));
+        });
+    }
+}
+
+/// *Adds* the gradient of -β Σᵣ wᵣ log p(zᵣ) to `d_z` (K·N, latent), for the prior N(0, I):
+/// from log p(z) = -½ Σ (z² + ln 2π), ∂/∂z = β wᵣ z.
+pub fn log_prior_backward<T: Real>(
+    beta: T,
+    weights: &Array1<T>,
+    z: &Array2<T>,
+    d_z: &mut Array2<T>,
+) {
+    for ((z, d_z), &weight) in z.rows().into_iter().zip(d_z.rows_mut()).zip(weights) {
+        Zip::from(d_z).and(z).for_each(|d_z, &z| *d_z += beta * weight * z);
+    }
+}
+
+/// *Adds* the gradient of β Σᵣ wᵣ log q(zᵣ|x) to `d_log_var` (N, latent), where z = μ + σ·ε moves with
+/// μ and log σ².
+///
+/// At a given ε, log q(z|x) = -½ Σ (ε² + s + ln 2π) is a function of log σ² alone, so
+/// ∂/∂log σ² = -½ β Σₖ wᵣ within the bound and 0 outside, and nothing arrives at μ.
+pub fn log_posterior_backward<T: Real>(
+    beta: T,
+    weights: &Array1<T>,
+    log_var: &Array2<T>,
+    d_log_var: &mut Array2<T>,
+) {
+    let minus_half = T::from_f64(-0.5);
+    for (r, &weight) in weights.iter().enumerate() {
+        let n = r % log_var.nrows();
+        Zip::from(d_log_var.row_mut(n)).and(log_var.row(n)).for_each(|d, &v| {
+            *d += minus_half * beta * weight * bounded_derivative(v);
+        });
+    }
+}
+
+/// *Adds* to `d_z` (K·N, latent) the gradient of β Σᵣ wᵣ log q(zᵣ|x) along z alone, with the μ and
+/// log σ² of the density held fixed.
+///
+/// From log q = -½ Σ ((z-μ)²/σ² + s + ln 2π), ∂/∂z = -β wᵣ (z-μ)/σ² = -β wᵣ ε/σ. What
+/// [`log_posterior_backward`] has beyond that is the score ∂log q/∂(μ, log σ²) at a fixed z. Its mean
+/// over q is zero, and without it the gradient of log p(x, z) - log q(z|x) is exactly zero for every
+/// sample where q is the exact posterior.
+///
+/// Source: Roeder, Wu & Duvenaud 2017, *Sticking the landing*, equation 8.
+pub fn path_log_posterior_backward<T: Real>(
+    beta: T,
+    weights: &Array1<T>,
+    eps: &Array2<T>,
+    sigma: &Array2<T>,
+    d_z: &mut Array2<T>,
+) {
+    let rows = eps.rows().into_iter().zip(sigma.rows().into_iter().cycle());
+    for ((d_z, (eps, sigma)), &weight) in d_z.rows_mut().into_iter().zip(rows).zip(weights) {
+        Zip::from(d_z).and(eps).and(sigma).for_each(|d_z, &eps, &sigma| {
+            *d_z += -(beta * weight * eps / sigma);
+        });
+    }
 }
 
 /// KL(q(z|x) ‖ N(0, I)) in nats, for each image and dimension: (batch, latent).

@@ -7,17 +7,26 @@ pub mod normal_quantile;
 
 use ndarray::{Array1, Array2};
 
-use crate::real::Real;
+use crate::{parameters::Parameters, real::Real};
 
 /// p(x|z) as a function of what the decoder puts out.
 ///
-/// A new likelihood is a type that implements this trait.
-pub trait Likelihood<T: Real>: Clone + Send + Sync {
-    /// Writes log p(x|z) of each image in nats into `log_prob` (batch), and into `d_logits` the
-    /// gradient of `d_loss` · Σₙ -log p(xₙ|zₙ), in one pass over the pixels.
+/// `x` is (N, pixels). There are K latent samples of each image, sample by sample, so that row
+/// k·N + n of `logits` (K·N, outputs) belongs to image n.
+///
+/// A new likelihood is a type that implements this trait, and [`Parameters`], as some have any of
+/// their own.
+pub trait Likelihood<T: Real>: Parameters<T> {
+    /// The width of the decoder's output for images of so many pixels.
+    fn outputs(&self, pixels: usize) -> usize {
+        pixels
+    }
+
+    /// Writes log p(x|z) of each row in nats into `log_prob` (K·N), and into `d_logits`
+    /// (K·N, outputs) the gradient of `d_loss` · Σ -log p(x|z), in one pass over the pixels.
     ///
-    /// `x`, `logits` and `d_logits` are (batch, pixels). The upstream gradient `d_loss` is that of
-    /// the *negative* log-likelihood, which is what training minimises.
+    /// The upstream gradient `d_loss` is that of the *negative* log-likelihood, which is what
+    /// training minimises.
     fn log_prob(
         &self,
         x: &Array2<T>,
@@ -27,6 +36,43 @@ pub trait Likelihood<T: Real>: Clone + Send + Sync {
         d_logits: &mut Array2<T>,
     );
 
-    /// Writes E[x|z], what a picture shows, into `mean` (batch, pixels).
+    /// Writes into `d` the gradient of Σᵣ `d_loss`ᵣ · -log p(xᵣ|zᵣ) over the rows for the likelihood's
+    /// own parameters. There are none unless a likelihood says so.
+    fn backward_parameters(
+        &self,
+        _x: &Array2<T>,
+        _logits: &Array2<T>,
+        _d_loss: &Array1<T>,
+        _d: &mut Self,
+    ) {
+    }
+
+    /// Whether log p(x|z) of a row depends on that row alone, so that samples can be weighted one
+    /// by one.
+    fn factorises(&self) -> bool {
+        true
+    }
+
+    /// Writes E[x|z], what a picture shows, into `mean` (rows, pixels).
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>);
 }
+
+/// [`Parameters`] of a type that has none.
+macro_rules! no_parameters {
+    ($type:ty) => {
+        impl<T: $crate::real::Real> $crate::parameters::Parameters<T> for $type {
+            fn names(&self) -> Vec<String> {
+                vec![]
+            }
+
+            fn tensors(&self) -> impl Iterator<Item = ndarray::ArrayViewD<'_, T>> {
+                std::iter::empty()
+            }
+
+            fn tensors_mut(&mut self) -> impl Iterator<Item = ndarray::ArrayViewMutD<'_, T>> {
+                std::iter::empty()
+            }
+        }
+    };
+}
+pub(crate) use no_parameters;

@@ -5,11 +5,9 @@ use serde::Serialize;
 
 use super::EVALUATION_BATCH;
 use crate::{
-    data::Images,
-    distributions::Likelihood,
-    layers::Layer,
-    models::{Vae, Workspace},
-    objectives::{Figures, Objective, Totals},
+    data::View,
+    models::Model,
+    objectives::{Figures, Objective, Signals, Totals},
     random::{self, Purpose},
     real::Real,
 };
@@ -40,10 +38,10 @@ pub struct Evaluation {
 }
 
 /// Workspaces for evaluating one model on one data set again and again.
-pub struct Evaluator<'a, T: Real, E: Layer<T>, D: Layer<T>> {
-    images: &'a Images,
-    full: Workspace<T, E, D>,
-    last: Workspace<T, E, D>,
+pub struct Evaluator<'a, T: Real, M: Model<T>> {
+    images: View<'a>,
+    full: M::Workspace,
+    last: M::Workspace,
 }
 
 /// Sums over images, in f64.
@@ -56,34 +54,36 @@ struct Sums {
     mu_squared: Vec<f64>,
 }
 
-impl<'a, T: Real, E: Layer<T>, D: Layer<T>> Evaluator<'a, T, E, D> {
+impl<'a, T: Real, M: Model<T>> Evaluator<'a, T, M> {
     /// An evaluator of models of this shape.
-    pub fn new<L: Likelihood<T>>(model: &Vae<T, E, D, L>, images: &'a Images) -> Self {
-        let batch = EVALUATION_BATCH.min(images.len());
-        let last = images.len() - (images.len().div_ceil(batch) - 1) * batch;
-        Self { images, full: model.workspace(batch), last: model.workspace(last) }
+    pub fn new(model: &M, images: impl Into<View<'a>>) -> Self {
+        let images = images.into();
+        let count = images.count;
+        let batch = EVALUATION_BATCH.min(count);
+        let last = count - (count.div_ceil(batch) - 1) * batch;
+        Self { images, full: model.workspace_for(batch, 1), last: model.workspace_for(last, 1) }
     }
 
     /// Evaluates `model`. The noise belongs to (`seed`, `epoch`, image).
-    pub fn evaluate<L: Likelihood<T>>(
+    pub fn evaluate(
         &mut self,
-        model: &Vae<T, E, D, L>,
+        model: &M,
         objective: &impl Objective<T>,
         seed: u64,
         epoch: u64,
     ) -> Evaluation {
-        let images = self.images.len();
+        let all = self.images.indices();
         let mut sums = Sums::new(model.latent());
         team(|| {
-            for start in (0..images).step_by(EVALUATION_BATCH) {
-                let end = (start + EVALUATION_BATCH).min(images);
+            for start in all.clone().step_by(EVALUATION_BATCH) {
+                let end = (start + EVALUATION_BATCH).min(all.end);
                 let indices: Vec<usize> = (start..end).collect();
-                let w = if end == images { &mut self.last } else { &mut self.full };
-                let s = &mut w.signals;
-                self.images.gather(&indices, &mut s.x);
+                let w = if end == all.end { &mut self.last } else { &mut self.full };
+                let s = M::signals(w);
+                self.images.gather(&indices, epoch, &mut s.x);
                 random::fill_normal(&mut s.eps, seed, Purpose::TestNoise, epoch, start..end);
                 let figures = model.evaluate(objective, w);
-                sums.add(figures, w);
+                sums.add(figures, M::signals(w), objective.sampled());
             }
         });
         sums.finish()
@@ -103,11 +103,15 @@ impl Sums {
         }
     }
 
-    fn add<T: Real, E: Layer<T>, D: Layer<T>>(&mut self, figures: Figures, w: &Workspace<T, E, D>) {
-        let s = &w.signals;
+    fn add<T: Real>(&mut self, figures: Figures, s: &Signals<T>, sampled: bool) {
         self.totals.add(figures, s.x.nrows());
-        for ((log_prob, kl), mu) in s.log_prob.iter().zip(s.kl.rows()).zip(s.mu.rows()) {
-            let elbo = log_prob.to_f64() - kl.iter().map(|v| v.to_f64()).sum::<f64>();
+        let log_ratio = |n: usize| match sampled {
+            true => s.log_ratio[n].to_f64(),
+            false => -s.kl.row(n).iter().map(|v| v.to_f64()).sum::<f64>(),
+        };
+        let rows = s.log_prob.iter().zip(s.kl.rows()).zip(s.mu.rows()).enumerate();
+        for (n, ((log_prob, kl), mu)) in rows {
+            let elbo = log_prob.to_f64() + log_ratio(n);
             self.elbo += elbo;
             self.elbo_squared += elbo * elbo;
             for (sum, v) in self.kl.iter_mut().zip(kl) {

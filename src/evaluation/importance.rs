@@ -7,11 +7,8 @@ use serde::Serialize;
 
 use super::{EVALUATION_BATCH, elbo::standard_error};
 use crate::{
-    data::Images,
-    distributions::{Likelihood, gaussian},
-    layers::Layer,
-    models::Vae,
-    objectives::Signals,
+    data::View,
+    models::Model,
     random::{self, Purpose},
     real::Real,
 };
@@ -25,6 +22,9 @@ pub struct LogLikelihood {
     pub log_likelihood: f64,
     /// Its standard error over the images.
     pub log_likelihood_standard_error: f64,
+    /// (Σ w)² / Σ w², the mean over the images: of so many samples from the true posterior the k from
+    /// q(z|x) are worth (Kong 1992). Far below k the estimate hangs on a few samples.
+    pub effective_sample_size: f64,
 }
 
 /// log p(x) ≈ ln (1/k) Σᵢ wᵢ with wᵢ = p(x|zᵢ) p(zᵢ) / q(zᵢ|x), zᵢ ~ q(z|x).
@@ -38,105 +38,96 @@ pub struct LogLikelihood {
 /// # Panics
 ///
 /// If `samples` is 0.
-pub fn log_likelihood<T, E, D, L>(
-    model: &Vae<T, E, D, L>,
-    images: &Images,
+pub fn log_likelihood<'a, T: Real, M: Model<T>>(
+    model: &M,
+    images: impl Into<View<'a>>,
     samples: usize,
     seed: u64,
     mut after_batch: impl FnMut(usize) + Send,
-) -> LogLikelihood
-where
-    T: Real,
-    E: Layer<T>,
-    D: Layer<T>,
-    L: Likelihood<T>,
-{
+) -> LogLikelihood {
     assert!(samples > 0, "an estimate needs at least one sample");
-    let (mut sum, mut squares) = (0.0, 0.0);
+    let images = images.into();
+    let (mut sum, mut squares, mut effective) = (0.0, 0.0, 0.0);
     team(|| {
-        for start in (0..images.len()).step_by(EVALUATION_BATCH) {
-            let end = (start + EVALUATION_BATCH).min(images.len());
-            for total in batch_sums(model, images, start..end, samples, seed) {
+        for start in images.indices().step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(images.indices().end);
+            for total in batch_sums(model, &images, start..end, samples, seed) {
                 let log_p = total.value() - (samples as f64).ln();
                 sum += log_p;
                 squares += log_p * log_p;
+                effective += total.effective_sample_size();
             }
-            after_batch(end);
+            after_batch(end - images.first);
         }
     });
-    let n = images.len() as f64;
+    let n = images.count as f64;
     LogLikelihood {
         importance_samples: samples,
         log_likelihood: sum / n,
         log_likelihood_standard_error: standard_error(sum, squares, n),
+        effective_sample_size: effective / n,
     }
 }
 
 /// Σᵢ wᵢ of each image of a batch.
-fn batch_sums<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>>(
-    model: &Vae<T, E, D, L>,
-    images: &Images,
+fn batch_sums<T: Real, M: Model<T>>(
+    model: &M,
+    images: &View<'_>,
     batch: Range<usize>,
     samples: usize,
     seed: u64,
 ) -> Vec<LogSumExp> {
     let indices: Vec<usize> = batch.clone().collect();
-    let mut w = model.workspace(indices.len());
-    images.gather(&indices, &mut w.signals.x);
+    let mut w = model.workspace_for(indices.len(), 1);
+    images.gather(&indices, 0, &mut M::signals(&mut w).x);
     model.encode(&mut w);
     let mut sums = vec![LogSumExp::default(); indices.len()];
     for k in 0..samples {
-        let s = &mut w.signals;
-        random::fill_normal(&mut s.eps, seed, Purpose::Importance, k as u64, batch.clone());
-        gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
-        model.decode(&mut w);
-        let s = &mut w.signals;
-        let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
-        model.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
-        log_weights(s).zip(&mut sums).for_each(|(log_w, sum)| sum.add(log_w));
+        let eps = &mut M::signals(&mut w).eps;
+        random::fill_normal(eps, seed, Purpose::Importance, k as u64, batch.clone());
+        model.log_weights(&mut w);
+        let s = M::signals(&mut w);
+        for ((log_prob, log_ratio), sum) in s.log_prob.iter().zip(&s.log_ratio).zip(&mut sums) {
+            sum.add(log_prob.to_f64() + log_ratio.to_f64());
+        }
     }
     sums
 }
 
-/// log w of each image: log p(x|z) + log p(z) - log q(z|x).
-///
-/// With z = μ + σ·ε the two Gaussians differ by Σⱼ ½ (εⱼ² - zⱼ²) + ln σⱼ; their constants cancel.
-fn log_weights<T: Real>(s: &Signals<T>) -> impl Iterator<Item = f64> {
-    let ratio = |n: usize| -> f64 {
-        let row = s.z.row(n).into_iter().zip(s.eps.row(n)).zip(s.log_var.row(n));
-        row.map(|((z, eps), &log_var)| {
-            let (z, eps, s) = (z.to_f64(), eps.to_f64(), gaussian::bounded(log_var).to_f64());
-            0.5 * (eps * eps - z * z + s)
-        })
-        .sum()
-    };
-    s.log_prob.iter().enumerate().map(move |(n, log_prob)| log_prob.to_f64() + ratio(n))
-}
-
-/// ln Σ eᵛ of values that come one at a time, relative to the largest so far.
+/// ln Σ eᵛ of values that come one at a time, relative to the largest so far, and Σ e²ᵛ beside it.
 #[derive(Clone, Copy)]
 struct LogSumExp {
     largest: f64,
     sum: f64,
+    squares: f64,
 }
 
 impl Default for LogSumExp {
     fn default() -> Self {
-        Self { largest: f64::NEG_INFINITY, sum: 0.0 }
+        Self { largest: f64::NEG_INFINITY, sum: 0.0, squares: 0.0 }
     }
 }
 
 impl LogSumExp {
     fn add(&mut self, v: f64) {
         if v > self.largest {
-            self.sum = self.sum * (self.largest - v).exp() + 1.0;
+            let scale = (self.largest - v).exp();
+            self.sum = self.sum * scale + 1.0;
+            self.squares = self.squares * scale * scale + 1.0;
             self.largest = v;
         } else if v == self.largest {
             // e⁰, also where both are infinite and have no difference.
             self.sum += 1.0;
+            self.squares += 1.0;
         } else {
-            self.sum += (v - self.largest).exp();
+            let weight = (v - self.largest).exp();
+            self.sum += weight;
+            self.squares += weight * weight;
         }
+    }
+
+    fn effective_sample_size(self) -> f64 {
+        self.sum * self.sum / self.squares
     }
 
     fn value(self) -> f64 {
@@ -156,6 +147,22 @@ mod tests {
             let base = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let direct = base + values.iter().map(|v| (v - base).exp()).sum::<f64>().ln();
             assert!((sum.value() - direct).abs() < 1e-11, "{} {direct}", sum.value());
+        }
+    }
+
+    #[test]
+    fn equal_weights_are_all_effective_and_one_large_one_is_alone() {
+        let effective = |values: &[f64]| {
+            let mut sum = LogSumExp::default();
+            values.iter().for_each(|&v| sum.add(v));
+            sum.effective_sample_size()
+        };
+        assert_eq!(effective(&[-900.0; 5]), 5.0);
+        assert!((effective(&[-900.0, 0.0, -800.0]) - 1.0).abs() < 1e-15);
+        // Weights 1, 2, 3 in any order: 36 / 14.
+        for values in [[1.0f64, 2.0, 3.0], [3.0, 1.0, 2.0]] {
+            let found = effective(&values.map(f64::ln));
+            assert!((found - 36.0 / 14.0).abs() < 1e-14, "{found}");
         }
     }
 

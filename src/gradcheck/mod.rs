@@ -2,7 +2,7 @@
 //!
 //! # In three lines
 //!
-//! Whoever writes a [`Layer`] or an [`Objective`] checks it by [`layer`] or [`objective`]; [`vae`]
+//! Whoever writes a [`Layer`] or an [`Objective`] checks it by [`layer`] or [`objective`]; [`model`](model())
 //! checks a whole model, [`parameters`] and [`input`] anything else:
 //!
 //! ```
@@ -51,13 +51,13 @@ mod report;
 
 pub use report::{Check, Report, TOLERANCE, Verdict};
 
-use ndarray::{Array2, ArrayD, ArrayViewMutD, Dimension, IxDyn};
+use ndarray::{Array1, Array2, ArrayD, ArrayViewMutD, Axis, Dimension, IxDyn};
 use rand::seq::index;
 
 use crate::{
     distributions::{Likelihood, gaussian},
     layers::Layer,
-    models::Vae,
+    models::Model,
     objectives::{Objective, Signals},
     parameters::Parameters,
     random::{self, Purpose},
@@ -173,18 +173,22 @@ pub fn layer<N: Layer<f64>>(layer: &N, batch: usize) -> Report {
     report
 }
 
-/// Checks the gradients that an objective writes at `logits`, `mu` and `log_var`, on the signals of
-/// four random images of six pixels, black, white and grey, and three latent dimensions.
+/// Checks the gradients that an objective writes at `logits`, and at `mu` and `log_var` or at
+/// `log_ratio`, on the signals of four random images of six pixels, black, white and grey, with three
+/// latent dimensions and two samples.
 pub fn objective(objective: &impl Objective<f64>, likelihood: &impl Likelihood<f64>) -> Report {
-    let mut s = Signals::new(4, 6, 3, 6);
+    let outputs = likelihood.outputs(6);
+    let mut s = Signals::with_samples(4, 2, 6, 3, outputs);
     s.x = normal(4, 6, 0).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
-    s.logits = 2.0 * normal(4, 6, 1);
-    (s.mu, s.log_var, s.eps) = (normal(4, 3, 2), normal(4, 3, 3), normal(4, 3, 4));
+    s.logits = 2.0 * normal(8, outputs, 1);
+    (s.mu, s.log_var, s.eps) = (normal(4, 3, 2), normal(4, 3, 3), normal(8, 3, 4));
     gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
+    gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
     objective_at(objective, likelihood, &s)
 }
 
-/// The same on given signals: `x`, `mu`, `log_var`, `eps`, `sigma`, `z` and `logits` are read.
+/// The same on given signals: `x`, `mu`, `log_var`, `eps`, `sigma`, `z`, `logits` and `log_ratio` are
+/// read.
 pub fn objective_at(
     objective: &impl Objective<f64>,
     likelihood: &impl Likelihood<f64>,
@@ -205,28 +209,38 @@ pub fn objective_at(
         signal(&mut moved).assign(&x);
         check
     };
-    let checks = vec![
-        check("logits", &at.d_logits, |s| &mut s.logits),
-        check("mu", &at.d_mu, |s| &mut s.mu),
-        check("log_var", &at.d_log_var, |s| &mut s.log_var),
-    ];
-    Report { checks }
+    let logits = check("logits", &at.d_logits, |s| &mut s.logits);
+    if !objective.sampled() {
+        let mu = check("mu", &at.d_mu, |s| &mut s.mu);
+        return Report {
+            checks: vec![logits, mu, check("log_var", &at.d_log_var, |s| &mut s.log_var)],
+        };
+    }
+    let column = |values: &Array1<f64>| values.clone().insert_axis(Axis(1));
+    let d_log_ratio = column(&at.weights) * -at.ratio_weight;
+    let log_ratio = input("log_ratio", &column(&signals.log_ratio), &d_log_ratio, |log_ratio| {
+        moved.log_ratio.assign(&log_ratio.column(0));
+        -objective.evaluate(likelihood, &mut moved).objective
+    });
+    Report { checks: vec![logits, log_ratio] }
 }
 
 /// Checks the gradient of a whole model for each of its parameters, on the images `x`
-/// (batch, pixels) with the noise `eps` (batch, latent).
-pub fn vae<E: Layer<f64>, D: Layer<f64>, L: Likelihood<f64>>(
-    vae: &Vae<f64, E, D, L>,
+/// (batch, pixels) with the noise `eps` (samples x batch, noise).
+pub fn model<M: Model<f64>>(
+    model: &M,
     objective: &impl Objective<f64>,
     x: &Array2<f64>,
     eps: &Array2<f64>,
     tried: Elements,
 ) -> Report {
-    let (mut w, mut d) = (vae.workspace(x.nrows()), not_numbers(vae));
-    w.signals.x.assign(x);
-    w.signals.eps.assign(eps);
-    vae.gradient(objective, &mut w, &mut d);
-    parameters(vae, &d, tried, |vae| -vae.evaluate(objective, &mut w).objective)
+    let mut w = model.workspace_for(x.nrows(), eps.nrows() / x.nrows());
+    let mut d = not_numbers(model);
+    let s = M::signals(&mut w);
+    s.x.assign(x);
+    s.eps.assign(eps);
+    model.gradient(objective, &mut w, &mut d);
+    parameters(model, &d, tried, |model| -model.evaluate(objective, &mut w).objective)
 }
 
 /// A gradient of `model` with NaN everywhere, to be overwritten.

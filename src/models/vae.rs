@@ -1,15 +1,17 @@
 //! The variational autoencoder.
 
-use ndarray::{ArrayViewD, ArrayViewMutD};
+use elbo_kernels::team::team;
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
 use rand::RngCore;
 
-use super::{Decoder, Encoder, EncoderCache};
+use super::{Decoder, Encoder, EncoderCache, Model};
 use crate::{
     distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
+    evaluation::EVALUATION_BATCH,
     layers::{Activation, Dense, Init, Layer, Mlp},
-    objectives::{Figures, Objective, Signals},
+    objectives::{Estimator, Figures, Objective, Signals},
     parameters::{Parameters, prefixed},
-    real::Real,
+    real::{Real, assign_cast, cast},
 };
 
 /// A VAE with any encoder network `E`, any decoder `D` and any likelihood `L`.
@@ -30,7 +32,7 @@ pub struct Vae<T, E, D, L = Bernoulli> {
 }
 
 /// A VAE whose two networks are multi-layer perceptrons.
-pub type MlpVae<T> = Vae<T, Mlp<T>, Decoder<T, Mlp<T>>, Bernoulli>;
+pub type MlpVae<T, L = Bernoulli> = Vae<T, Mlp<T>, Decoder<T, Mlp<T>>, L>;
 
 /// All that a step needs besides parameters and gradient, allocated once for a batch size.
 pub struct Workspace<T: Real, E: Layer<T>, D: Layer<T>> {
@@ -50,12 +52,36 @@ impl<T: Real> MlpVae<T> {
         init: Init,
         rng: &mut impl RngCore,
     ) -> Self {
+        Self::mlp_with(Bernoulli, pixels, hidden, latent, activation, init, rng)
+    }
+}
+
+impl<T: Real, L: Likelihood<T>> MlpVae<T, L> {
+    /// The same with any likelihood; the decoder ends in as many outputs as it asks for.
+    pub fn mlp_with(
+        likelihood: L,
+        pixels: usize,
+        hidden: &[usize],
+        latent: usize,
+        activation: Activation,
+        init: Init,
+        rng: &mut impl RngCore,
+    ) -> Self {
         let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
         let encoder = Mlp::new(pixels, hidden, activation, init, rng);
         let encoder = Encoder::new(encoder, latent, init, rng);
         let decoder = Mlp::new(latent, &mirrored, activation, init, rng);
-        let decoder = Decoder::new(decoder, pixels, init, rng);
-        Self { encoder, decoder, likelihood: Bernoulli }
+        let decoder = Decoder::new(decoder, likelihood.outputs(pixels), init, rng);
+        Self { encoder, decoder, likelihood }
+    }
+
+    /// The decoder's last bias becomes the logits of these means, (pixels), clipped to
+    /// \[0.001, 0.999\].
+    pub fn set_output_bias(&mut self, means: &Array1<f64>) {
+        self.decoder.output.bias = means.mapv(|mean| {
+            let mean = mean.clamp(0.001, 0.999);
+            T::from_f64((mean / (1.0 - mean)).ln())
+        });
     }
 
     /// Every dense layer: the encoder's, its heads for μ and log σ², the decoder's, the logits'.
@@ -89,14 +115,9 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
         self.encoder.latent()
     }
 
-    /// The workspace for batches of exactly `batch` images.
+    /// The workspace for batches of exactly `batch` images with one latent sample of each.
     pub fn workspace(&self, batch: usize) -> Workspace<T, E, D> {
-        let signals = Signals::new(batch, self.pixels(), self.latent(), self.decoder.outputs());
-        Workspace {
-            signals,
-            encoder: self.encoder.cache(batch),
-            decoder: self.decoder.cache(batch),
-        }
+        self.workspace_for(batch, 1)
     }
 
     /// x -> (μ, log σ²).
@@ -114,15 +135,24 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
     /// (x, ε) -> (μ, log σ²) -> z -> logits.
     pub fn forward(&self, w: &mut Workspace<T, E, D>) {
         self.encode(w);
+        self.sample_and_decode(w);
+    }
+
+    /// ε -> z -> logits, of (μ, log σ²) as they are.
+    fn sample_and_decode(&self, w: &mut Workspace<T, E, D>) {
         let s = &mut w.signals;
         gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
         self.decode(w);
     }
 
-    /// The objective's figures for the batch in `w`, with its one latent sample.
+    /// The objective's figures for the batch in `w`, with its latent samples.
     pub fn evaluate(&self, objective: &impl Objective<T>, w: &mut Workspace<T, E, D>) -> Figures {
         self.forward(w);
-        objective.evaluate(&self.likelihood, &mut w.signals)
+        let s = &mut w.signals;
+        if objective.sampled() {
+            gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
+        }
+        objective.evaluate(&self.likelihood, s)
     }
 
     /// The same, and into `d` the gradient of -`objective` for every parameter.
@@ -135,11 +165,14 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
         w: &mut Workspace<T, E, D>,
         d: &mut Self,
     ) -> Figures {
-        self.forward(w);
+        let figures = self.evaluate(objective, w);
         let s = &mut w.signals;
-        let figures = objective.evaluate(&self.likelihood, s);
+        self.likelihood.backward_parameters(&s.x, &s.logits, &s.weights, &mut d.likelihood);
         let (d_z, caches) = (Some(&mut s.d_z), (&mut w.decoder, &mut w.encoder));
         self.decoder.backward(&s.z, &s.logits, &mut s.d_logits, d_z, caches.0, &mut d.decoder);
+        if objective.sampled() {
+            ratio_backward(objective.estimator(), s);
+        }
         gaussian::sample_backward(
             &s.log_var,
             &s.eps,
@@ -153,18 +186,119 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
     }
 }
 
+/// What log p(z) - log q(z|x) adds to ∂L/∂z, and writes into ∂L/∂μ and ∂L/∂log σ², for the prior
+/// N(0, I); see [`Estimator`].
+fn ratio_backward<T: Real>(estimator: Estimator, s: &mut Signals<T>) {
+    let images = T::from_f64(s.images() as f64);
+    let (beta, weights) = (s.ratio_weight, &s.weights);
+    s.d_mu.fill(T::ZERO);
+    s.d_log_var.fill(T::ZERO);
+    match estimator {
+        Estimator::Total => {
+            gaussian::log_prior_backward(beta, weights, &s.z, &mut s.d_z);
+            gaussian::log_posterior_backward(beta, weights, &s.log_var, &mut s.d_log_var);
+        }
+        Estimator::Stl | Estimator::Dreg => {
+            gaussian::log_prior_backward(beta, weights, &s.z, &mut s.d_z);
+            gaussian::path_log_posterior_backward(beta, weights, &s.eps, &s.sigma, &mut s.d_z);
+        }
+    }
+    if estimator == Estimator::Dreg {
+        for (mut d_z, &weight) in s.d_z.rows_mut().into_iter().zip(&s.weights) {
+            d_z.mapv_inplace(|d| d * (images * weight));
+        }
+    }
+}
+
+impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E, D, L> {
+    type Workspace = Workspace<T, E, D>;
+
+    fn pixels(&self) -> usize {
+        self.encoder.inputs()
+    }
+
+    fn latent(&self) -> usize {
+        self.encoder.latent()
+    }
+
+    fn has_exact_kl(&self) -> bool {
+        true
+    }
+
+    fn workspace_for(&self, images: usize, samples: usize) -> Workspace<T, E, D> {
+        let (pixels, latent, outputs) = (self.pixels(), self.latent(), self.decoder.outputs());
+        Workspace {
+            signals: Signals::with_samples(images, samples, pixels, latent, outputs),
+            encoder: self.encoder.cache(images),
+            decoder: self.decoder.cache(images * samples),
+        }
+    }
+
+    fn signals(w: &mut Workspace<T, E, D>) -> &mut Signals<T> {
+        &mut w.signals
+    }
+
+    fn encode(&self, w: &mut Workspace<T, E, D>) {
+        Vae::encode(self, w);
+    }
+
+    fn evaluate(&self, objective: &impl Objective<T>, w: &mut Workspace<T, E, D>) -> Figures {
+        Vae::evaluate(self, objective, w)
+    }
+
+    fn gradient(
+        &self,
+        objective: &impl Objective<T>,
+        w: &mut Workspace<T, E, D>,
+        d: &mut Self,
+    ) -> Figures {
+        Vae::gradient(self, objective, w, d)
+    }
+
+    fn log_weights(&self, w: &mut Workspace<T, E, D>) {
+        self.sample_and_decode(w);
+        let s = &mut w.signals;
+        let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
+        self.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
+        gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
+    }
+
+    fn prior(&self, eps: ArrayView2<'_, f64>) -> Array2<f64> {
+        eps.to_owned()
+    }
+
+    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        let mut means = Array2::zeros((z.nrows(), self.pixels()));
+        let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
+        let results = means.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
+        team(|| {
+            for (z, mean) in batches.zip(results) {
+                let mut w = self.workspace(z.nrows());
+                w.signals.z = cast(z);
+                self.decode(&mut w);
+                self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
+                assign_cast(w.signals.x.view(), mean);
+            }
+        });
+        means
+    }
+}
+
 impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Parameters<T> for Vae<T, E, D, L> {
     fn names(&self) -> Vec<String> {
         let encoder = prefixed("encoder", self.encoder.names());
-        encoder.chain(prefixed("decoder", self.decoder.names())).collect()
+        let decoder = prefixed("decoder", self.decoder.names());
+        let likelihood = prefixed("likelihood", self.likelihood.names());
+        encoder.chain(decoder).chain(likelihood).collect()
     }
 
     fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
-        self.encoder.tensors().chain(self.decoder.tensors())
+        self.encoder.tensors().chain(self.decoder.tensors()).chain(self.likelihood.tensors())
     }
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
-        self.encoder.tensors_mut().chain(self.decoder.tensors_mut())
+        let Self { encoder, decoder, likelihood } = self;
+        encoder.tensors_mut().chain(decoder.tensors_mut()).chain(likelihood.tensors_mut())
     }
 }
 

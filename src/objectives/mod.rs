@@ -1,10 +1,18 @@
 //! What is maximised, and its gradient with respect to what the networks put out.
 
+mod any;
 mod elbo;
+mod iwae;
+mod sampled;
 mod signals;
+mod weighted;
 
+pub use any::AnyObjective;
 pub use elbo::Elbo;
+pub use iwae::{Estimator, Iwae};
+pub use sampled::SampledElbo;
 pub use signals::Signals;
+pub use weighted::WeightedElbo;
 
 use crate::{distributions::Likelihood, real::Real};
 
@@ -67,11 +75,30 @@ impl Totals {
 /// A new objective is a type that implements this trait in a file of its own.
 pub trait Objective<T: Real>: Send + Sync {
     /// Reads from `signals` the batch `x` and what the networks put out (`mu`, `log_var`, `z`,
-    /// `logits`); writes the terms of each image (`log_prob`, `kl`) and the gradients at the
-    /// networks' outputs (`d_logits`, `d_mu`, `d_log_var`) of the *minimised* number, which is
-    /// -`objective`.
+    /// `logits`); writes the terms of each image (`log_prob`, `kl`), what each sample counts for
+    /// (`weights`), and the gradients at the networks' outputs (`d_logits`, `d_mu`, `d_log_var`) of
+    /// the *minimised* number, which is -`objective`.
     ///
     /// What reaches `mu` and `log_var` through z is not included: the model adds it once the
     /// decoder has been passed backwards.
+    ///
+    /// An objective that is [sampled](Self::sampled) finds `log_ratio` written, does not look at the
+    /// divergence in any other form, and writes `weights` and `ratio_weight` in place of `d_mu` and
+    /// `d_log_var`: how log p(z) - log q(z|x) depends on them is the model's business.
     fn evaluate(&self, likelihood: &impl Likelihood<T>, signals: &mut Signals<T>) -> Figures;
+
+    /// Whether the divergence enters by log p(z) - log q(z|x) of the samples, rather than in its
+    /// closed form. Such an objective needs no closed form, and so any model can have it.
+    fn sampled(&self) -> bool {
+        false
+    }
+
+    /// Which of the unbiased forms of the gradient at μ and log σ² a sampled objective wants.
+    fn estimator(&self) -> Estimator {
+        Estimator::Total
+    }
+
+    /// Told before each step how many epochs are done, and what part of the next: 2.5 in the middle
+    /// of the third.
+    fn advance(&mut self, _epochs: f64) {}
 }

@@ -7,11 +7,15 @@ use crate::real::{Real, flat};
 
 /// Every signal of one batch, in the order of the walk: images, posterior, sample, logits, terms
 /// of the objective, and the gradients on the way back.
+///
+/// A batch has N images and K latent samples of each, sample by sample: row k·N + n of what belongs to
+/// samples (`eps`, `z`, `logits`, `log_prob`, ..) is of image n. K is 1 but for objectives that want
+/// more.
 #[derive(Clone, Debug)]
 pub struct Signals<T> {
     /// The images, (batch, pixels). The caller fills it.
     pub x: Array2<T>,
-    /// Standard normal noise, (batch, latent). The caller fills it.
+    /// Standard normal noise, (K·N, latent). The caller fills it.
     pub eps: Array2<T>,
     /// μ of q(z|x), (batch, latent).
     pub mu: Array2<T>,
@@ -19,17 +23,26 @@ pub struct Signals<T> {
     pub log_var: Array2<T>,
     /// σ of q(z|x), (batch, latent).
     pub sigma: Array2<T>,
-    /// The latent sample, (batch, latent).
+    /// The latent samples, (K·N, latent).
     pub z: Array2<T>,
-    /// The decoder's output, (batch, pixels).
+    /// The decoder's output, (K·N, outputs).
     pub logits: Array2<T>,
-    /// log p(x|z) of each image, (batch).
+    /// log p(x|z) of each sample, (K·N).
     pub log_prob: Array1<T>,
-    /// KL(q(z|x) ‖ p(z)) of each image and dimension, (batch, latent).
+    /// log p(z) - log q(z|x) of each sample, (K·N), where the objective is
+    /// [sampled](super::Objective::sampled).
+    pub log_ratio: Array1<T>,
+    /// KL(q(z|x) ‖ p(z)) of each image and dimension, (batch, latent), where the objective is not
+    /// sampled.
     pub kl: Array2<T>,
-    /// ∂L/∂logits, (batch, pixels).
+    /// -∂L/∂`log_prob`, (K·N): what each sample counts for in the loss.
+    pub weights: Array1<T>,
+    /// What `log_ratio` counts for beside `log_prob`: -∂L/∂`log_ratio` = `ratio_weight` · `weights`,
+    /// where the objective is sampled.
+    pub ratio_weight: T,
+    /// ∂L/∂logits, (K·N, outputs).
     pub d_logits: Array2<T>,
-    /// ∂L/∂z, (batch, latent).
+    /// ∂L/∂z, (K·N, latent).
     pub d_z: Array2<T>,
     /// ∂L/∂μ, (batch, latent).
     pub d_mu: Array2<T>,
@@ -38,24 +51,51 @@ pub struct Signals<T> {
 }
 
 impl<T: Real> Signals<T> {
-    /// All zero. `outputs` is the width of the decoder's output.
+    /// All zero, for batches with one latent sample of each image. `outputs` is the width of the
+    /// decoder's output.
     pub fn new(batch: usize, pixels: usize, latent: usize, outputs: usize) -> Self {
+        Self::with_samples(batch, 1, pixels, latent, outputs)
+    }
+
+    /// The same with so many samples of each image.
+    pub fn with_samples(
+        batch: usize,
+        samples: usize,
+        pixels: usize,
+        latent: usize,
+        outputs: usize,
+    ) -> Self {
         let zeros = |columns: usize| Array2::from_elem((batch, columns), T::ZERO);
+        let sampled = |columns: usize| Array2::from_elem((samples * batch, columns), T::ZERO);
+        let row = Array1::from_elem(samples * batch, T::ZERO);
         Self {
             x: zeros(pixels),
-            eps: zeros(latent),
+            eps: sampled(latent),
             mu: zeros(latent),
             log_var: zeros(latent),
             sigma: zeros(latent),
-            z: zeros(latent),
-            logits: zeros(outputs),
-            log_prob: Array1::from_elem(batch, T::ZERO),
+            z: sampled(latent),
+            logits: sampled(outputs),
+            log_prob: row.clone(),
+            log_ratio: row.clone(),
             kl: zeros(latent),
-            d_logits: zeros(outputs),
-            d_z: zeros(latent),
+            weights: row,
+            ratio_weight: T::ONE,
+            d_logits: sampled(outputs),
+            d_z: sampled(latent),
             d_mu: zeros(latent),
             d_log_var: zeros(latent),
         }
+    }
+
+    /// N.
+    pub fn images(&self) -> usize {
+        self.x.nrows()
+    }
+
+    /// K.
+    pub fn samples(&self) -> usize {
+        self.eps.nrows() / self.x.nrows()
     }
 
     /// The name of the first signal of the forward pass that holds a NaN or an infinity.
@@ -69,7 +109,8 @@ impl<T: Real> Signals<T> {
             ("kl", &self.kl),
         ];
         let signal = named.into_iter().find(|(_, a)| !all_finite(flat(a)));
-        let log_prob = self.log_prob.iter().all(|v| v.to_f64().is_finite());
-        signal.map(|(name, _)| name).or((!log_prob).then_some("log_prob"))
+        let named = [("log_prob", &self.log_prob), ("log_ratio", &self.log_ratio)];
+        let term = named.into_iter().find(|(_, a)| !a.iter().all(|v| v.to_f64().is_finite()));
+        signal.map(|(name, _)| name).or(term.map(|(name, _)| name))
     }
 }

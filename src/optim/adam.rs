@@ -2,6 +2,7 @@
 
 use elbo_kernels::{AdamStep, AdamTensor};
 
+use super::schedule::power;
 use crate::{
     parameters::{Parameters, elements, elements_mut},
     real::Real,
@@ -21,8 +22,16 @@ use crate::{
 ///
 /// The moments are models of the same type `M` as the parameters.
 ///
+/// # Weight decay
+///
+/// Two things go by that name, and [`Decay`] tells them apart. A penalty ½ λ θ² in the loss adds λ θ to
+/// the gradient, and so passes through the moments: a weight whose gradient is large is then held back
+/// less, as √v̂ divides the penalty too. Decoupled decay takes the share α λ of every θ before the step,
+/// whatever the gradient: that is AdamW.
+///
 /// Source: Kingma & Ba 2014, *Adam: A Method for Stochastic Optimization*, algorithm 1, and the end
-/// of section 2 for the second form.
+/// of section 2 for the second form. Loshchilov & Hutter 2019, *Decoupled Weight Decay
+/// Regularization*, algorithm 2, for AdamW.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adam<M> {
     /// α.
@@ -33,12 +42,23 @@ pub struct Adam<M> {
     pub beta2: f64,
     /// ε.
     pub epsilon: f64,
+    /// λ, and what it does.
+    pub decay: Decay,
     /// t, the steps taken so far.
     pub step: u64,
     /// The first moment.
     pub m: M,
     /// The second moment.
     pub v: M,
+}
+
+/// What weight decay does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decay {
+    /// λ of a penalty ½ λ θ² in the loss; 0 for none.
+    Penalty(f64),
+    /// λ of AdamW: θ ← θ - α λ θ before the step.
+    Decoupled(f64),
 }
 
 impl<M> Adam<M> {
@@ -48,7 +68,8 @@ impl<M> Adam<M> {
         M: Parameters<T>,
     {
         let (m, v) = (model.zeros_like(), model.zeros_like());
-        Self { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 0, m, v }
+        let (beta1, beta2, epsilon, decay) = (0.9, 0.999, 1e-8, Decay::Penalty(0.0));
+        Self { learning_rate, beta1, beta2, epsilon, decay, step: 0, m, v }
     }
 
     /// One step of `model` against the gradient `d`.
@@ -59,12 +80,18 @@ impl<M> Adam<M> {
         self.step += 1;
         let correction1 = 1.0 - power(self.beta1, self.step);
         let sqrt_correction2 = (1.0 - power(self.beta2, self.step)).sqrt();
+        let (penalty, decay) = match self.decay {
+            Decay::Penalty(lambda) => (lambda, 0.0),
+            Decay::Decoupled(lambda) => (0.0, lambda),
+        };
         let step = AdamStep {
             rest1: T::from_f64(1.0 - self.beta1),
             beta2: T::from_f64(self.beta2),
             rest2: T::from_f64(1.0 - self.beta2),
             step_size: T::from_f64(self.learning_rate * sqrt_correction2 / correction1),
             epsilon: T::from_f64(self.epsilon * sqrt_correction2),
+            penalty: T::from_f64(penalty),
+            decay: T::from_f64(self.learning_rate * decay),
         };
         let moments = self.m.tensors_mut().zip(self.v.tensors_mut());
         let tensors = model.tensors_mut().zip(d.tensors()).zip(moments);
@@ -77,33 +104,5 @@ impl<M> Adam<M> {
                 v: elements_mut(v),
             }),
         );
-    }
-}
-
-/// βᵗ by repeated squaring, in one order of rounding everywhere; `f64::powi` promises none.
-fn power(beta: f64, t: u64) -> f64 {
-    let (mut result, mut square, mut rest) = (1.0, beta, t);
-    while rest > 0 {
-        if rest & 1 == 1 {
-            result *= square;
-        }
-        square *= square;
-        rest >>= 1;
-    }
-    result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn powers_are_those_of_repeated_multiplication() {
-        let mut expected = 1.0;
-        for t in 0..5000 {
-            assert!((power(0.999, t) / expected - 1.0f64).abs() < 1e-12, "{t}");
-            expected *= 0.999;
-        }
-        assert_eq!(power(0.9, u64::MAX), 0.0);
     }
 }

@@ -5,28 +5,34 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Best,
     model_file::{self, ModelFileError, STATE},
     trainer::Position,
 };
-use crate::{data::Fingerprint, models::MlpVae, optim::Adam, real::Real, recipe::Recipe};
+use crate::{
+    data::Fingerprint, models::AnyModel, optim::Optimiser, parameters::Parameters, real::Real,
+    recipe::Recipe,
+};
 
-const FIRST_MOMENT: &str = "adam.m.";
-const SECOND_MOMENT: &str = "adam.v.";
+/// Before the names of the best weights.
+const BEST: &str = "best.";
 
-/// A run at a moment: weights and both moments as tensors, the rest as metadata. The seed is in
-/// the recipe, and all randomness is a function of it and of the position.
+/// A run at a moment: weights and the optimiser's moments as tensors, the rest as metadata. The seed
+/// is in the recipe, and all randomness is a function of it and of the position.
 #[derive(Clone, Debug)]
 pub struct Checkpoint<T> {
     /// The run.
     pub recipe: Recipe,
     /// The weights.
-    pub model: MlpVae<T>,
+    pub model: AnyModel<T>,
     /// The moments and the count of steps.
-    pub adam: Adam<MlpVae<T>>,
+    pub optimiser: Optimiser<AnyModel<T>>,
     /// The epoch, and the batch within it.
     pub position: Position,
     /// The training images' fingerprint, by which other data is told.
     pub data: Fingerprint,
+    /// The best weights by the images held out, where there are any and an epoch is done.
+    pub best: Option<Best<AnyModel<T>>>,
 }
 
 /// What a checkpoint holds beside tensors.
@@ -37,21 +43,34 @@ struct State {
     data: Fingerprint,
     step: u64,
     position: Position,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    best: Option<BestFigures>,
+}
+
+/// Of what epoch the best weights are, and their ELBO.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct BestFigures {
+    epoch: u64,
+    elbo: f64,
 }
 
 impl State {
     /// Whether the counts are those of some place in a run of the recipe, which must be valid.
     fn is_consistent(&self) -> bool {
-        let Self { recipe, data, step, position } = self;
-        let images = data.images;
+        let Self { recipe, data, step, position, best } = self;
+        let Some(images) = data.images.checked_sub(recipe.validation) else { return false };
         let batch_size = recipe.batch_size.min(images);
         if batch_size == 0 {
             return false;
         }
         let batches = images.div_ceil(batch_size);
         let done = position.batch.saturating_mul(batch_size).min(images) as u64;
+        let best_is_known = recipe.validation > 0 && position.epoch > 0;
+        let best_is_past = best.is_none_or(|best| (1..=position.epoch).contains(&best.epoch));
         let steps = position.epoch.checked_mul(batches as u64);
         position.batch <= batches
+            && best.is_some() == best_is_known
+            && best_is_past
             && position.totals.images() == done
             && steps.and_then(|s| s.checked_add(position.batch as u64)) == Some(*step)
     }
@@ -61,6 +80,14 @@ impl State {
 pub type CheckpointError = ModelFileError;
 
 impl<T: Real> Checkpoint<T> {
+    /// Whether the run has come to its end: all its epochs, or all its patience.
+    pub fn is_finished(&self) -> bool {
+        let Self { recipe, position, best, .. } = self;
+        let best = best.as_ref().map_or(position.epoch, |best| best.epoch);
+        position.epoch >= recipe.epochs
+            || recipe.patience > 0 && position.epoch.saturating_sub(best) >= recipe.patience
+    }
+
     /// Reads a checkpoint.
     ///
     /// # Errors
@@ -71,18 +98,29 @@ impl<T: Real> Checkpoint<T> {
         let bytes = model_file::read(path)?;
         let state: State = model_file::metadata(path, &bytes, STATE)?;
         let tensors = model_file::parse(path, &bytes)?;
-        let mut model = model_file::fresh_model(path, &state.recipe, &tensors, 3)?;
+        let settings = state.recipe.optimiser();
+        let copies = 1 + settings.moments() + usize::from(state.best.is_some());
+        let mut model = model_file::fresh_model(path, &state.recipe, &tensors, copies)?;
         if !state.is_consistent() {
             let message = "its counts of images, batches and steps contradict each other".into();
             return Err(CheckpointError::Foreign { path: path.into(), key: STATE, message });
         }
-        let State { recipe, data, step, position } = state;
-        let mut adam = Adam::new(&model, recipe.learning_rate);
-        adam.step = step;
+        let State { recipe, data, step, position, best } = state;
+        let mut optimiser = Optimiser::new(&model, &settings);
+        optimiser.set_steps(step);
         model_file::fill(path, &tensors, "", &mut model)?;
-        model_file::fill(path, &tensors, FIRST_MOMENT, &mut adam.m)?;
-        model_file::fill(path, &tensors, SECOND_MOMENT, &mut adam.v)?;
-        Ok(Self { recipe, model, adam, position, data })
+        for (prefix, moment) in optimiser.state_mut() {
+            model_file::fill(path, &tensors, prefix, moment)?;
+        }
+        let best = match best {
+            None => None,
+            Some(BestFigures { epoch, elbo }) => {
+                let mut model = model.zeros_like();
+                model_file::fill(path, &tensors, BEST, &mut model)?;
+                Some(Best { epoch, elbo, model })
+            }
+        };
+        Ok(Self { recipe, model, optimiser, position, data, best })
     }
 
     /// Writes a checkpoint of a run where it stands.
@@ -94,15 +132,22 @@ impl<T: Real> Checkpoint<T> {
         path: &Path,
         recipe: &Recipe,
         data: Fingerprint,
-        model: &MlpVae<T>,
-        adam: &Adam<MlpVae<T>>,
+        model: &AnyModel<T>,
+        optimiser: &Optimiser<AnyModel<T>>,
         position: Position,
+        best: Option<&Best<AnyModel<T>>>,
     ) -> Result<(), CheckpointError> {
-        let state = State { recipe: recipe.clone(), data, step: adam.step, position };
+        let figures = best.map(|&Best { epoch, elbo, .. }| BestFigures { epoch, elbo });
+        let (recipe, step) = (recipe.clone(), optimiser.steps());
+        let state = State { recipe, data, step, position, best: figures };
         let json = serde_json::to_string(&state).expect("a state is plain data");
         let mut tensors = model_file::named_bytes("", model);
-        tensors.extend(model_file::named_bytes(FIRST_MOMENT, &adam.m));
-        tensors.extend(model_file::named_bytes(SECOND_MOMENT, &adam.v));
+        for (prefix, moment) in optimiser.state() {
+            tensors.extend(model_file::named_bytes(prefix, moment));
+        }
+        if let Some(best) = best {
+            tensors.extend(model_file::named_bytes(BEST, &best.model));
+        }
         model_file::write_tensors(path, tensors, T::DTYPE, (STATE, json))
     }
 }

@@ -34,6 +34,9 @@ pub struct Row {
     pub seconds: f64,
     /// Training images per second in that time.
     pub images_per_second: f64,
+    /// After the epoch, over the images held out of training; no column where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_elbo: Option<f64>,
 }
 
 /// Why metrics could not be read or written.
@@ -91,6 +94,7 @@ impl Row {
             test_kl: round(self.test_kl),
             seconds: round(self.seconds),
             images_per_second: self.images_per_second.round(),
+            validation_elbo: self.validation_elbo.map(round),
             ..self
         }
     }

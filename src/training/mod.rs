@@ -1,13 +1,17 @@
 //! The loop, its metrics, and what it keeps on disk.
 
 mod checkpoint;
+mod early_stopping;
 mod metrics;
 mod model_file;
 mod run;
 mod trainer;
+mod units;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use early_stopping::{Best, EarlyStopping};
 pub use metrics::{MetricsError, Row, read_metrics, write_metrics};
 pub use model_file::{ModelFileError, load_model, save_model};
 pub use run::{Observer, Outcome, Run, RunError, files};
-pub use trainer::{NonFinite, Position, Progress, Trainer};
+pub use trainer::{NonFinite, Plan, Position, Progress, Trainer};
+pub use units::{Units, read_units, write_units};

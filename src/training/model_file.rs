@@ -13,7 +13,7 @@ use safetensors::{
 
 use crate::{
     files::{FileError, write_atomically},
-    models::MlpVae,
+    models::AnyModel,
     parameters::Parameters,
     real::Real,
     recipe::{Recipe, RecipeError},
@@ -96,7 +96,7 @@ pub fn save_model<T: Real>(
 /// # Errors
 ///
 /// If the file cannot be read, is damaged, or holds another model than its recipe says.
-pub fn load_model<T: Real>(path: &Path) -> Result<(Recipe, MlpVae<T>), ModelFileError> {
+pub fn load_model<T: Real>(path: &Path) -> Result<(Recipe, AnyModel<T>), ModelFileError> {
     let bytes = read(path)?;
     let recipe: Recipe = metadata(path, &bytes, RECIPE)?;
     let tensors = parse(path, &bytes)?;
@@ -178,7 +178,7 @@ pub(super) fn fresh_model<T: Real>(
     recipe: &Recipe,
     tensors: &SafeTensors<'_>,
     copies: usize,
-) -> Result<MlpVae<T>, ModelFileError> {
+) -> Result<AnyModel<T>, ModelFileError> {
     recipe.validate().map_err(|cause| ModelFileError::Recipe { path: path.into(), cause })?;
     let stored: usize = tensors.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum();
     let expected = recipe.parameter_count().and_then(|n| n.checked_mul(copies));

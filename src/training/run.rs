@@ -8,19 +8,17 @@ use std::{
 };
 
 use super::{
-    Checkpoint, MetricsError, ModelFileError, NonFinite, Progress, Row, Trainer, read_metrics,
-    save_model, write_metrics,
+    Best, Checkpoint, EarlyStopping, MetricsError, ModelFileError, NonFinite, Progress, Row,
+    Trainer, Units, read_metrics, read_units, save_model, write_metrics, write_units,
 };
 use crate::{
-    data::{Fingerprint, Images},
-    distributions::bernoulli::Bernoulli,
+    data::{Fingerprint, Images, Part},
     evaluation::Evaluator,
     files::{FileError, write_atomically},
-    layers::Mlp,
-    models::Decoder,
-    objectives::{Elbo, Figures},
+    models::AnyModel,
+    objectives::{AnyObjective, Figures},
     real::Real,
-    recipe::{Recipe, RecipeError},
+    recipe::{OutputBias, Recipe, RecipeError},
 };
 
 /// The names of the files in a run's folder.
@@ -31,6 +29,8 @@ pub mod files {
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
     /// A row per epoch.
     pub const METRICS: &str = "metrics.csv";
+    /// The latent dimensions, a row per epoch.
+    pub const UNITS: &str = "units.csv";
     /// The complete recipe.
     pub const RECIPE: &str = "recipe.toml";
     /// Test images above their reconstructions.
@@ -51,9 +51,13 @@ pub mod files {
 pub struct Run<'a, T: Real> {
     recipe: Recipe,
     out: PathBuf,
-    trainer: Trainer<'a, T, Mlp<T>, Decoder<T, Mlp<T>>, Bernoulli, Elbo>,
-    evaluator: Evaluator<'a, T, Mlp<T>, Decoder<T, Mlp<T>>>,
+    trainer: Trainer<'a, T, AnyModel<T>, AnyObjective>,
+    evaluator: Evaluator<'a, T, AnyModel<T>>,
+    /// What the test images and those held out are evaluated by.
+    elbo: AnyObjective,
+    early_stopping: Option<EarlyStopping<'a, T, AnyModel<T>>>,
     rows: Vec<Row>,
+    units: Vec<Units>,
     data: Fingerprint,
     /// Whether the folder may still hold files of an earlier run.
     replaces: bool,
@@ -63,8 +67,9 @@ pub struct Run<'a, T: Real> {
 pub trait Observer: Send {
     /// After every step; a break stops the run once its checkpoint is written.
     fn step(&mut self, progress: &Progress) -> ControlFlow<()>;
-    /// After every epoch, once its files are written.
-    fn epoch(&mut self, row: &Row);
+    /// After every epoch, once its files are written. `died` are the latent dimensions, from 1, that
+    /// were active until then.
+    fn epoch(&mut self, row: &Row, died: &[usize]);
 }
 
 /// How a run ended.
@@ -72,6 +77,8 @@ pub trait Observer: Send {
 pub enum Outcome {
     /// All epochs are done.
     Complete,
+    /// The ELBO on the held-out images has not risen for the recipe's `patience`.
+    StoppedEarly,
     /// The observer stopped it; the checkpoint says where.
     Stopped,
 }
@@ -100,6 +107,17 @@ pub enum RunError {
         found: [usize; 2],
         /// Height and width of the recipe.
         expected: [usize; 2],
+    },
+    /// All training images would be held out.
+    #[error(
+        "validation is {held_out}, but there are {images} training images: some must be left to \
+         train on"
+    )]
+    HeldOut {
+        /// Images to hold out.
+        held_out: usize,
+        /// Images that there are.
+        images: usize,
     },
     /// A run cannot go on under another recipe.
     #[error(
@@ -166,18 +184,45 @@ impl<'a, T: Real> Run<'a, T> {
     ) -> Result<Self, RunError> {
         fit(&mut recipe, train)?;
         fit(&mut recipe, test)?;
-        let trainer = Trainer::new(
-            recipe.model(),
-            Elbo,
-            train,
-            recipe.batch_size,
-            recipe.learning_rate,
-            recipe.seed,
-        );
-        let evaluator = Evaluator::new(&trainer.model, test);
-        let data = train.fingerprint();
-        let (out, rows) = (out.into(), vec![]);
-        let run = Self { recipe, out, trainer, evaluator, rows, data, replaces: true };
+        let mut model = recipe.model();
+        if recipe.output_bias == OutputBias::Data {
+            model.set_output_bias(&train.mean());
+        }
+        Self::new(recipe, model, None, out, train, test)
+    }
+
+    /// A run at its first step, in a folder that can be written.
+    fn new(
+        recipe: Recipe,
+        model: AnyModel<T>,
+        best: Option<Best<AnyModel<T>>>,
+        out: &Path,
+        train: &'a Images,
+        test: &'a Images,
+    ) -> Result<Self, RunError> {
+        let held_out = recipe.validation;
+        if held_out >= train.len() {
+            return Err(RunError::HeldOut { held_out, images: train.len() });
+        }
+        let (train_view, held_out) = recipe.view(train, Part::Train).split(held_out);
+        let early_stopping = (held_out.count > 0).then(|| {
+            let warm_up = recipe.warm_up.epochs();
+            EarlyStopping::new(&model, held_out, recipe.patience, warm_up, best)
+        });
+        let evaluator = Evaluator::new(&model, recipe.view(test, Part::Test));
+        let trainer = Trainer::with(model, recipe.objective(), train_view, recipe.plan());
+        let run = Self {
+            elbo: recipe.elbo(),
+            recipe,
+            out: out.into(),
+            trainer,
+            evaluator,
+            early_stopping,
+            rows: vec![],
+            units: vec![],
+            data: train.fingerprint(),
+            replaces: true,
+        };
         run.prepare_folder()?;
         Ok(run)
     }
@@ -207,22 +252,24 @@ impl<'a, T: Real> Run<'a, T> {
         if then != now {
             return Err(RunError::OtherData { path: path(), then, now });
         }
-        let Checkpoint { model, adam, position, .. } = checkpoint;
+        let Checkpoint { model, optimiser, position, best, .. } = checkpoint;
         let epochs = recipe.epochs;
         let reached = position.epoch.saturating_add(u64::from(position.batch > 0));
         if reached > epochs {
             return Err(RunError::Beyond { path: path(), reached, epochs });
         }
-        let mut trainer =
-            Trainer::new(model, Elbo, train, recipe.batch_size, recipe.learning_rate, recipe.seed);
-        (trainer.adam, trainer.position) = (adam, position);
-        let evaluator = Evaluator::new(&trainer.model, test);
-        let metrics = out.join(files::METRICS);
-        let mut rows = if metrics.exists() { read_metrics(&metrics)? } else { vec![] };
-        rows.retain(|row| row.epoch <= position.epoch);
-        let (out, data) = (out.into(), now);
-        let run = Self { recipe, out, trainer, evaluator, rows, data, replaces: false };
-        run.prepare_folder()?;
+        let mut run = Self::new(recipe, model, best, out, train, test)?;
+        (run.trainer.optimiser, run.trainer.position) = (optimiser, position);
+        run.replaces = false;
+        let (metrics, units) = (out.join(files::METRICS), out.join(files::UNITS));
+        if metrics.exists() {
+            run.rows = read_metrics(&metrics)?;
+            run.rows.retain(|row| row.epoch <= position.epoch);
+        }
+        if units.exists() {
+            run.units = read_units(&units)?;
+            run.units.retain(|units| units.epoch <= position.epoch);
+        }
         Ok(run)
     }
 
@@ -243,6 +290,9 @@ impl<'a, T: Real> Run<'a, T> {
     /// If a number is no longer finite, or a file cannot be written. The last checkpoint stays.
     pub fn train(&mut self, observer: &mut impl Observer) -> Result<Outcome, RunError> {
         while self.trainer.position.epoch < self.recipe.epochs {
+            if self.is_over() {
+                return Ok(Outcome::StoppedEarly);
+            }
             let (started, done) = (Instant::now(), self.trainer.position.totals.images());
             let mut images = 0;
             let figures = self.trainer.epoch(|progress| {
@@ -254,21 +304,39 @@ impl<'a, T: Real> Run<'a, T> {
                 return Ok(Outcome::Stopped);
             };
             let row = self.evaluate(train, started.elapsed().as_secs_f64(), images)?;
-            self.rows.push(row);
             self.save()?;
-            observer.epoch(&self.rows[self.rows.len() - 1]);
+            let died = match &self.units[..] {
+                [.., before, now] => now.died_since(before),
+                _ => vec![],
+            };
+            observer.epoch(&row, &died);
         }
         Ok(Outcome::Complete)
     }
 
+    /// Whether the run has ended early.
+    fn is_over(&self) -> bool {
+        let epoch = self.trainer.position.epoch;
+        self.early_stopping.as_ref().is_some_and(|early| early.is_over(epoch))
+    }
+
+    /// Evaluates the weights after an epoch, and keeps what comes of it.
     fn evaluate(&mut self, train: Figures, seconds: f64, images: u64) -> Result<Row, NonFinite> {
-        let (Trainer { model, adam, position, .. }, recipe) = (&self.trainer, &self.recipe);
-        let test = self.evaluator.evaluate(model, &Elbo, recipe.seed, position.epoch);
-        if !test.elbo.is_finite() {
-            let (tensor, epoch) = ("test_elbo".into(), position.epoch);
-            return Err(NonFinite { tensor, step: adam.step, epoch });
+        let (Trainer { model, optimiser, position, .. }, recipe) = (&self.trainer, &self.recipe);
+        let test = self.evaluator.evaluate(model, &self.elbo, recipe.seed, position.epoch);
+        let validation_elbo = self
+            .early_stopping
+            .as_mut()
+            .map(|early| early.epoch(model, &self.elbo, recipe.seed, position.epoch));
+        let named = [("test_elbo", Some(test.elbo)), ("validation_elbo", validation_elbo)];
+        for (tensor, elbo) in named {
+            if elbo.is_some_and(|elbo| !elbo.is_finite()) {
+                let (tensor, epoch) = (tensor.into(), position.epoch);
+                return Err(NonFinite { tensor, step: optimiser.steps(), epoch });
+            }
         }
-        Ok(Row {
+        self.units.push(Units::new(position.epoch, &test));
+        let row = Row {
             epoch: position.epoch,
             train_objective: train.objective,
             train_elbo: train.elbo,
@@ -278,11 +346,14 @@ impl<'a, T: Real> Run<'a, T> {
             test_reconstruction: test.reconstruction,
             test_kl: test.kl,
             active_units: test.active_units,
-            learning_rate: adam.learning_rate,
+            learning_rate: optimiser.learning_rate(),
             seconds,
             images_per_second: images as f64 / seconds,
+            validation_elbo,
         }
-        .rounded())
+        .rounded();
+        self.rows.push(row.clone());
+        Ok(row)
     }
 
     /// Writes all files of the run, the checkpoint last: where it is, the others are as new.
@@ -291,21 +362,30 @@ impl<'a, T: Real> Run<'a, T> {
             self.remove_earlier()?;
         }
         let path = |name| self.out.join(name);
-        let Trainer { model, adam, position, .. } = &self.trainer;
         let recipe = self.recipe.to_toml();
         write_atomically(&path(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
         if !self.rows.is_empty() {
             write_metrics(&path(files::METRICS), &self.rows)?;
+            write_units(&path(files::UNITS), &self.units)?;
         }
-        save_model(&path(files::MODEL), model, &self.recipe)?;
-        let checkpoint = path(files::CHECKPOINT);
-        Checkpoint::save(&checkpoint, &self.recipe, self.data, model, adam, *position)?;
+        save_model(&path(files::MODEL), self.model(), &self.recipe)?;
+        let Trainer { model, optimiser, position, .. } = &self.trainer;
+        Checkpoint::save(
+            &path(files::CHECKPOINT),
+            &self.recipe,
+            self.data,
+            model,
+            optimiser,
+            *position,
+            self.best(),
+        )?;
         Ok(())
     }
 
     /// No folder holds files of two runs.
     fn remove_earlier(&self) -> Result<(), RunError> {
-        let written = [files::CHECKPOINT, files::MODEL, files::METRICS, files::RECIPE];
+        let written =
+            [files::CHECKPOINT, files::MODEL, files::METRICS, files::UNITS, files::RECIPE];
         for path in written.iter().chain(&files::PICTURES).map(|name| self.out.join(name)) {
             match std::fs::remove_file(&path) {
                 Err(cause) if cause.kind() != ErrorKind::NotFound => {
@@ -327,8 +407,18 @@ impl<'a, T: Real> Run<'a, T> {
         &self.rows
     }
 
-    /// The trainer, and in it the model.
-    pub fn trainer(&self) -> &Trainer<'a, T, Mlp<T>, Decoder<T, Mlp<T>>, Bernoulli, Elbo> {
+    /// The best weights by the held-out images, if there are any and an epoch is done.
+    pub fn best(&self) -> Option<&Best<AnyModel<T>>> {
+        self.early_stopping.as_ref().and_then(|early| early.best.as_ref())
+    }
+
+    /// The model that the run keeps: the best one where images are held out, else the latest.
+    pub fn model(&self) -> &AnyModel<T> {
+        self.best().map_or(&self.trainer.model, |best| &best.model)
+    }
+
+    /// The trainer.
+    pub fn trainer(&self) -> &Trainer<'a, T, AnyModel<T>, AnyObjective> {
         &self.trainer
     }
 }

@@ -6,12 +6,10 @@ use elbo_kernels::team::team;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::Images,
-    distributions::Likelihood,
-    layers::Layer,
-    models::{Vae, Workspace},
+    data::View,
+    models::Model,
     objectives::{Figures, Objective, Totals},
-    optim::Adam,
+    optim::{Optimiser, Schedule, Settings, clip_norm as clip_norm_of},
     parameters::{Parameters, elements},
     random::{self, Purpose},
     real::Real,
@@ -23,22 +21,41 @@ use crate::{
 /// matrix products, which the first step makes: from the second on, a step allocates nothing. That
 /// holds inside a rayon pool (`ThreadPool::install`), as the `elbo` command runs; from a thread
 /// outside, rayon itself now and then allocates to hand work over.
-pub struct Trainer<'a, T: Real, E: Layer<T>, D: Layer<T>, L, O> {
-    images: &'a Images,
+pub struct Trainer<'a, T: Real, M: Model<T>, O> {
+    images: View<'a>,
     objective: O,
-    seed: u64,
     /// The model.
-    pub model: Vae<T, E, D, L>,
+    pub model: M,
     /// Its optimiser.
-    pub adam: Adam<Vae<T, E, D, L>>,
+    pub optimiser: Optimiser<M>,
     /// Where in the run it stands.
     pub position: Position,
-    gradient: Vae<T, E, D, L>,
+    gradient: M,
     order: Vec<usize>,
-    full: Workspace<T, E, D>,
+    full: M::Workspace,
     /// For the last batch of an epoch, which may be smaller.
-    last: Workspace<T, E, D>,
-    batch_size: usize,
+    last: M::Workspace,
+    /// How it is trained.
+    pub plan: Plan,
+}
+
+/// How a model is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Images per step.
+    pub batch_size: usize,
+    /// K, latent samples of each image.
+    pub samples: usize,
+    /// How the weights are moved.
+    pub optimiser: Settings,
+    /// How the learning rate changes from epoch to epoch.
+    pub schedule: Schedule,
+    /// Epochs of the whole run, which some schedules look to.
+    pub epochs: u64,
+    /// The largest norm of the whole gradient.
+    pub clip_norm: Option<f64>,
+    /// Of the order of the images and of the noise.
+    pub seed: u64,
 }
 
 /// A place in a run, exact to the batch: what a checkpoint stores beside weights and moments.
@@ -80,44 +97,59 @@ pub struct NonFinite {
     pub epoch: u64,
 }
 
-impl<'a, T, E, D, L, O> Trainer<'a, T, E, D, L, O>
-where
-    T: Real,
-    E: Layer<T>,
-    D: Layer<T>,
-    L: Likelihood<T>,
-    O: Objective<T>,
-{
-    /// A trainer at the start of a run. A batch larger than the data is all of the data.
+impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
+    /// A trainer at the start of a run by Adam, with one latent sample of each image. A batch larger
+    /// than the data is all of the data.
     ///
     /// # Panics
     ///
     /// If there are no images, the batch size is 0, or the images have another number of pixels
     /// than the model.
     pub fn new(
-        model: Vae<T, E, D, L>,
+        model: M,
         objective: O,
-        images: &'a Images,
+        images: impl Into<View<'a>>,
         batch_size: usize,
         learning_rate: f64,
         seed: u64,
     ) -> Self {
-        assert!(!images.is_empty() && batch_size > 0, "a batch has at least one image");
-        assert_eq!(images.pixels_per_image(), model.pixels(), "images and model disagree");
-        let batch_size = batch_size.min(images.len());
-        let last = images.len() - (images.len().div_ceil(batch_size) - 1) * batch_size;
+        let plan = Plan {
+            batch_size,
+            samples: 1,
+            optimiser: Settings::adam(learning_rate),
+            schedule: Schedule::Constant,
+            epochs: u64::MAX,
+            clip_norm: None,
+            seed,
+        };
+        Self::with(model, objective, images, plan)
+    }
+
+    /// A trainer at the start of a run as planned.
+    ///
+    /// # Panics
+    ///
+    /// As [`Trainer::new`], and if there are no samples.
+    pub fn with(model: M, objective: O, images: impl Into<View<'a>>, mut plan: Plan) -> Self {
+        let images = images.into();
+        let (count, pixels) = (images.count, images.images.pixels_per_image());
+        let Plan { samples, batch_size, .. } = plan;
+        assert!(count > 0 && batch_size > 0 && samples > 0, "a batch has at least one image");
+        assert_eq!(pixels, model.pixels(), "images and model disagree");
+        let batch_size = batch_size.min(count);
+        plan.batch_size = batch_size;
+        let last = count - (count.div_ceil(batch_size) - 1) * batch_size;
         Self {
-            adam: Adam::new(&model, learning_rate),
+            optimiser: Optimiser::new(&model, &plan.optimiser),
             gradient: model.zeros_like(),
-            order: (0..images.len()).collect(),
-            full: model.workspace(batch_size),
-            last: model.workspace(last),
+            order: (0..count).collect(),
+            full: model.workspace_for(batch_size, samples),
+            last: model.workspace_for(last, samples),
             position: Position::default(),
             model,
             objective,
             images,
-            seed,
-            batch_size,
+            plan,
         }
     }
 
@@ -128,7 +160,7 @@ where
 
     /// Batches in an epoch, the last one possibly smaller.
     pub fn batches(&self) -> usize {
-        self.order.len().div_ceil(self.batch_size)
+        self.order.len().div_ceil(self.plan.batch_size)
     }
 
     /// Runs the current epoch to its end, from wherever it stands, and returns its means.
@@ -147,7 +179,11 @@ where
         mut after_step: impl FnMut(&Progress) -> ControlFlow<()> + Send,
     ) -> Result<Option<Figures>, NonFinite> {
         let epoch = self.position.epoch + 1;
-        random::shuffle(&mut self.order, self.seed, epoch);
+        let Plan { optimiser, schedule, epochs, seed, .. } = &self.plan;
+        let learning_rate = schedule.learning_rate(optimiser.learning_rate, epoch, *epochs);
+        self.optimiser.set_learning_rate(learning_rate);
+        random::shuffle(&mut self.order, *seed, epoch);
+        self.order.iter_mut().for_each(|index| *index += self.images.first);
         let flow = team(|| self.steps(epoch, &mut after_step))?;
         self.check_state(epoch)?;
         if flow.is_break() {
@@ -178,22 +214,29 @@ where
 
     /// One batch: images -> gradient -> Adam.
     fn step(&mut self, epoch: u64) -> Result<(), NonFinite> {
-        let start = self.position.batch * self.batch_size;
-        let end = (start + self.batch_size).min(self.order.len());
+        let share = self.position.batch as f64 / self.batches() as f64;
+        self.objective.advance((epoch - 1) as f64 + share);
+        let Plan { batch_size, seed, clip_norm, .. } = self.plan;
+        let start = self.position.batch * batch_size;
+        let end = (start + batch_size).min(self.order.len());
         let indices = &self.order[start..end];
         let w = if end == self.order.len() { &mut self.last } else { &mut self.full };
 
-        self.images.gather(indices, &mut w.signals.x);
+        let s = M::signals(w);
+        self.images.gather(indices, epoch, &mut s.x);
         let noise = indices.iter().copied();
-        random::fill_normal(&mut w.signals.eps, self.seed, Purpose::TrainNoise, epoch, noise);
+        random::fill_normal(&mut s.eps, seed, Purpose::TrainNoise, epoch, noise);
         let figures = self.model.gradient(&self.objective, w, &mut self.gradient);
         if !figures.objective.is_finite() {
-            let signal = w.signals.first_non_finite();
+            let signal = M::signals(w).first_non_finite();
             let parameter = first_non_finite("", &self.model);
             let tensor = parameter.or(signal.map(Into::into)).unwrap_or("objective".into());
-            return Err(NonFinite { tensor, step: self.adam.step + 1, epoch });
+            return Err(NonFinite { tensor, step: self.optimiser.steps() + 1, epoch });
         }
-        self.adam.step(&mut self.model, &self.gradient);
+        if let Some(max_norm) = clip_norm {
+            clip_norm_of(&mut self.gradient, max_norm);
+        }
+        self.optimiser.step(&mut self.model, &self.gradient);
 
         self.position.totals.add(figures, indices.len());
         self.position.batch += 1;
@@ -203,10 +246,11 @@ where
     /// A finite loss can still have an infinite gradient, and a finite gradient a square that
     /// overflows; what is to be kept is therefore looked at whole.
     fn check_state(&self, epoch: u64) -> Result<(), NonFinite> {
-        let Adam { m, v, .. } = &self.adam;
-        let moments = || first_non_finite("adam.m.", m).or_else(|| first_non_finite("adam.v.", v));
+        let state = self.optimiser.state();
+        let moments =
+            || state.iter().find_map(|(prefix, moment)| first_non_finite(prefix, *moment));
         match first_non_finite("", &self.model).or_else(moments) {
-            Some(tensor) => Err(NonFinite { tensor, step: self.adam.step, epoch }),
+            Some(tensor) => Err(NonFinite { tensor, step: self.optimiser.steps(), epoch }),
             None => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 
 mod adam;
 mod bernoulli;
+mod estimators;
 mod evaluation;
 mod expected_gradient;
 mod fixed_variance;

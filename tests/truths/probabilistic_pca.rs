@@ -69,7 +69,7 @@ fn trained(images: &Images) -> LinearVae {
     let vae = Vae { encoder, decoder, likelihood: FixedVariance::new(VARIANCE) };
     let mut trainer = Trainer::new(vae, Elbo, images, 100, 0.0, 0);
     for (learning_rate, epochs) in [(1e-2, 1000), (3e-3, 3000), (1e-3, 1500), (1e-4, 500)] {
-        trainer.adam.learning_rate = learning_rate;
+        trainer.plan.optimiser.learning_rate = learning_rate;
         for _ in 0..epochs {
             trainer.epoch(|_| ControlFlow::Continue(())).unwrap();
         }

@@ -15,7 +15,7 @@ pub use elementwise::{
     softplus_backward, tanh, tanh_backward,
 };
 pub use logistic::logistic_loss;
-pub use reductions::{all_finite, sum};
+pub use reductions::{all_finite, sum, sum_squares};
 pub use rows::sum_rows;
 
 pub(crate) use split::{Pass, dispatch};

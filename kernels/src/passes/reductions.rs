@@ -20,6 +20,16 @@ const LEAF: usize = 4096;
 /// l + 16, l + 32, …, and the 16 lanes are added pairwise: lane l takes lane l + 8, then l + 4,
 /// l + 2 and l + 1.
 pub fn sum<T: Scalar>(x: &[T]) -> T {
+    reduce(x, |isa, x| isa.run(Sum { x }))
+}
+
+/// Σᵢ xᵢ², added up like [`sum`]; 0 for an empty slice.
+pub fn sum_squares<T: Scalar>(x: &[T]) -> T {
+    reduce(x, |isa, x| isa.run(SumSquares { x }))
+}
+
+/// The sum over the tree of what `leaf` makes of at most [`LEAF`] elements each.
+fn reduce<T: Scalar>(x: &[T], leaf: impl Fn(Isa, &[T]) -> T + Sync) -> T {
     let isa = Isa::active();
     // The nodes of one level of the tree. All of them have more than a leaf, so that the level
     // above is made of their pairs.
@@ -32,7 +42,7 @@ pub fn sum<T: Scalar>(x: &[T]) -> T {
         count *= 2;
     }
     let mut sums = [T::ZERO; MAX_PARTS];
-    share(zip(&nodes[..count], &mut sums), |(node, sum)| *sum = sum_tree(isa, node));
+    share(zip(&nodes[..count], &mut sums), |(node, sum)| *sum = sum_tree(isa, node, &leaf));
     while count > 1 {
         count /= 2;
         for i in 0..count {
@@ -47,12 +57,12 @@ fn halve<T>(x: &[T]) -> (&[T], &[T]) {
     x.split_at(x.len().div_ceil(LEAF) / 2 * LEAF)
 }
 
-fn sum_tree<T: Scalar>(isa: Isa, x: &[T]) -> T {
+fn sum_tree<T: Scalar>(isa: Isa, x: &[T], leaf: &impl Fn(Isa, &[T]) -> T) -> T {
     if x.len() <= LEAF {
-        return isa.run(Sum { x });
+        return leaf(isa, x);
     }
     let (one, other) = halve(x);
-    sum_tree(isa, one) + sum_tree(isa, other)
+    sum_tree(isa, one, leaf) + sum_tree(isa, other, leaf)
 }
 
 struct Sum<'a, T> {
@@ -68,18 +78,37 @@ impl<T: Scalar> Kernel for Sum<'_, T> {
     }
 }
 
+struct SumSquares<'a, T> {
+    x: &'a [T],
+}
+
+impl<T: Scalar> Kernel for SumSquares<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run(self) -> T {
+        accumulate_lanes(self.x, |sum, x| x.mul_add(x, sum))
+    }
+}
+
 /// The sum of at most `LEAF` elements, in the order that [`sum`] documents.
 #[inline(always)]
 pub(super) fn sum_lanes<T: Scalar>(x: &[T]) -> T {
+    accumulate_lanes(x, |sum, x| sum + x)
+}
+
+/// The same with any way to take an element into a lane's sum.
+#[inline(always)]
+fn accumulate_lanes<T: Scalar>(x: &[T], add: impl Fn(T, T) -> T) -> T {
     let mut lanes = [T::ZERO; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += x;
+            *lane = add(*lane, x);
         }
     }
     for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane += x;
+        *lane = add(*lane, x);
     }
     let mut width = LANES;
     while width > 1 {

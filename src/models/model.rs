@@ -1,0 +1,64 @@
+//! What training, evaluation and generation ask of a model.
+
+use ndarray::{Array2, ArrayView2};
+
+use crate::{
+    objectives::{Figures, Objective, Signals},
+    parameters::Parameters,
+    real::Real,
+};
+
+/// A latent variable model p(x|z) p(z) with a posterior q(z|x).
+///
+/// Signals are exchanged in a workspace, made once for a number of images and of latent samples of
+/// each. The caller fills `x` and `eps` of its [`Signals`]. From the second call on, no call
+/// allocates.
+pub trait Model<T: Real>: Parameters<T> {
+    /// All that one batch needs besides parameters and gradient.
+    type Workspace: Send;
+
+    /// The width of x.
+    fn pixels(&self) -> usize;
+
+    /// The width of μ and of z.
+    fn latent(&self) -> usize;
+
+    /// The width of ε: how many standard normal numbers a latent sample takes.
+    fn noise(&self) -> usize {
+        self.latent()
+    }
+
+    /// Whether KL(q(z|x) ‖ p(z)) has a closed form. Without one, only
+    /// [sampled](Objective::sampled) objectives can be evaluated.
+    fn has_exact_kl(&self) -> bool;
+
+    /// The workspace for batches of exactly `images` images with `samples` latent samples of each.
+    fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace;
+
+    /// The signals of a workspace.
+    fn signals(w: &mut Self::Workspace) -> &mut Signals<T>;
+
+    /// x -> (μ, log σ²).
+    fn encode(&self, w: &mut Self::Workspace);
+
+    /// (x, ε) -> the objective's figures.
+    fn evaluate(&self, objective: &impl Objective<T>, w: &mut Self::Workspace) -> Figures;
+
+    /// The same, and into `d` the gradient of -`objective` for every parameter.
+    fn gradient(
+        &self,
+        objective: &impl Objective<T>,
+        w: &mut Self::Workspace,
+        d: &mut Self,
+    ) -> Figures;
+
+    /// ε -> z -> log p(x|z) and log p(z) - log q(z|x), for another ε and the x that was
+    /// [encoded](Self::encode) last. Their sum is the logarithm of an importance weight.
+    fn log_weights(&self, w: &mut Self::Workspace);
+
+    /// ε -> z ~ p(z), from standard normal numbers (n, noise) to (n, latent).
+    fn prior(&self, eps: ArrayView2<'_, f64>) -> Array2<f64>;
+
+    /// z -> E[x|z], (n, latent) to (n, pixels).
+    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;
+}

@@ -1,0 +1,292 @@
+//! Recipes: everything that decides what a run computes, in one TOML file.
+
+mod build;
+mod error;
+mod validate;
+
+pub use error::RecipeError;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    data::Treatment,
+    generation::Manifold,
+    layers::{Activation, Init},
+    objectives::Estimator,
+    optim::{Kind, Schedule, WarmUp},
+};
+
+/// The recipes that come with the crate: name and TOML.
+pub const BUILT_IN: [(&str, &str); 10] = [
+    ("tutorial", include_str!("../../recipes/tutorial.toml")),
+    ("pytorch-example", include_str!("../../recipes/pytorch-example.toml")),
+    ("beta-vae", include_str!("../../recipes/beta-vae.toml")),
+    ("fashion", include_str!("../../recipes/fashion.toml")),
+    ("davidson-2", include_str!("../../recipes/davidson-2.toml")),
+    ("davidson-20", include_str!("../../recipes/davidson-20.toml")),
+    ("pythae-vae", include_str!("../../recipes/pythae-vae.toml")),
+    ("iwae-vae", include_str!("../../recipes/iwae-vae.toml")),
+    ("iwae-k5", include_str!("../../recipes/iwae-k5.toml")),
+    ("iwae-k50", include_str!("../../recipes/iwae-k50.toml")),
+];
+
+/// The most hidden layers that a recipe may ask for.
+pub const MAX_HIDDEN_LAYERS: usize = 32;
+/// The widest layer or latent space that a recipe may ask for.
+pub const MAX_WIDTH: usize = 65_536;
+/// The largest batch that a recipe may ask for.
+pub const MAX_BATCH: usize = 1 << 20;
+/// The most latent samples that a recipe may ask for, and the largest batch times samples.
+pub const MAX_SAMPLES: usize = 1 << 20;
+/// The most parameters that a recipe may ask for: 8 GiB of weights, gradient and moments in f32.
+pub const MAX_PARAMETERS: usize = 1 << 29;
+
+/// The largest seed and number of epochs: TOML's integers end there.
+pub const MAX_INTEGER: u64 = i64::MAX as u64;
+
+/// A run, complete: the same recipe on the same data gives the same weights, bit for bit.
+///
+/// A recipe file may leave fields out; they then have the values of the `tutorial` recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// What the run is called; `runs/<name>` is its default folder.
+    pub name: String,
+    /// Widths of the encoder's hidden layers; the decoder has them in reverse.
+    pub hidden: Vec<usize>,
+    /// Dimensions of z.
+    pub latent: usize,
+    /// What follows every hidden layer.
+    pub activation: Activation,
+    /// How the weights start.
+    pub init: Init,
+    /// How the bias of the decoder's last layer starts.
+    pub output_bias: OutputBias,
+    /// What the pixels are.
+    pub pixels: Treatment,
+    /// What is maximised.
+    pub objective: Bound,
+    /// K, latent samples of each image.
+    pub samples: usize,
+    /// β, the weight of the divergence.
+    pub beta: f64,
+    /// How β is reached.
+    pub warm_up: WarmUp,
+    /// Nats of each latent dimension's divergence that cost nothing.
+    pub free_bits: f64,
+    /// How the gradient of `iwae` is estimated.
+    pub estimator: Estimator,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Images per step.
+    pub batch_size: usize,
+    /// How the weights are moved.
+    pub optimiser: Kind,
+    /// α.
+    pub learning_rate: f64,
+    /// How α changes from epoch to epoch.
+    pub schedule: Schedule,
+    /// β₁ of Adam and AdamW.
+    pub beta1: f64,
+    /// β₂ of Adam and AdamW; ρ of RMSprop.
+    pub beta2: f64,
+    /// ε of Adam, AdamW and RMSprop.
+    pub epsilon: f64,
+    /// What Adam's second moment starts at.
+    pub second_moment: f64,
+    /// μ of SGD.
+    pub momentum: f64,
+    /// λ.
+    pub weight_decay: f64,
+    /// The largest norm of the whole gradient; 0 sets no limit.
+    pub clip_norm: f64,
+    /// Images, the last of the training set, that are held out of training to choose the best weights
+    /// by; 0 keeps the last epoch's.
+    pub validation: usize,
+    /// Epochs without a better ELBO on those images after which the run ends; 0 never ends it.
+    pub patience: u64,
+    /// Of all randomness.
+    pub seed: u64,
+    /// The points that `manifold.png` decodes, where `latent` is 2.
+    pub manifold: Manifold,
+    /// Height and width of the images. Filled in from the data; where a file gives it, the data
+    /// must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<[usize; 2]>,
+}
+
+/// A bound on log p(x).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// The evidence lower bound.
+    #[default]
+    Elbo,
+    /// The importance-weighted bound.
+    Iwae,
+}
+
+/// How the bias of the decoder's last layer starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputBias {
+    /// As `init` has it.
+    #[default]
+    Init,
+    /// The logit of each pixel's mean over the training images, the mean clipped to \[0.001, 0.999\]
+    /// (Burda, Grosse & Salakhutdinov 2015, released code): the decoder starts from the average image.
+    Data,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            name: "tutorial".into(),
+            hidden: vec![256],
+            latent: 2,
+            activation: Activation::Relu,
+            init: Init::Pytorch,
+            output_bias: OutputBias::Init,
+            pixels: Treatment::Grey,
+            objective: Bound::Elbo,
+            samples: 1,
+            beta: 1.0,
+            warm_up: WarmUp::None,
+            free_bits: 0.0,
+            estimator: Estimator::Total,
+            epochs: 50,
+            batch_size: 128,
+            optimiser: Kind::Adam,
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            second_moment: 0.0,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            validation: 0,
+            patience: 0,
+            seed: 0,
+            manifold: Manifold::Square,
+            image: None,
+        }
+    }
+}
+
+impl Recipe {
+    /// The built-in recipe of that name, or the one in the file, if it ends in `.toml`.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it cannot be read. Values are not looked at: [`Recipe::validate`]
+    /// does that once all overrides are in.
+    pub fn find(name_or_path: &str) -> Result<Self, RecipeError> {
+        if let Some((name, toml)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+            return Self::parse(name, toml);
+        }
+        let path = Path::new(name_or_path);
+        if path.extension().is_none_or(|e| e != "toml") {
+            return Err(RecipeError::Unknown { name: name_or_path.into() });
+        }
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| RecipeError::Read { path: path.into(), cause })?;
+        let mut recipe = Self::parse(name_or_path, &text)?;
+        let named = text.parse::<toml::Table>().is_ok_and(|t| t.contains_key("name"));
+        if !named && let Some(stem) = path.file_stem() {
+            recipe.name = stem.to_string_lossy().into_owned();
+        }
+        Ok(recipe)
+    }
+
+    /// Takes key by key over the default recipe, so that every fault is found and not the first alone.
+    fn parse(origin: &str, text: &str) -> Result<Self, RecipeError> {
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+            let message = e.to_string().trim_end().into();
+            RecipeError::Syntax { origin: origin.into(), message }
+        })?;
+        let (mut recipe, mut faults) = (Self::default(), vec![]);
+        for (key, value) in table {
+            match recipe.replaced(&key, value) {
+                Ok(replaced) => recipe = replaced,
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() {
+            return Ok(recipe);
+        }
+        if let Err(RecipeError::Invalid { faults: others }) = recipe.validate() {
+            faults.extend(others);
+        }
+        Err(RecipeError::Parse { origin: origin.into(), faults })
+    }
+
+    /// The recipe with another value of one field, or of a key inside of one, or what is wrong with that.
+    fn replaced(&self, key: &str, value: toml::Value) -> Result<Self, String> {
+        let mut table = toml::Table::try_from(self).map_err(|e| e.to_string())?;
+        if key == "image" {
+            table.insert(key.into(), value);
+        } else {
+            *place(&mut table, key)? = value;
+        }
+        table.try_into().map_err(|e: toml::de::Error| format!("{key}: {}", e.message()))
+    }
+
+    /// The recipe as TOML.
+    ///
+    /// # Panics
+    ///
+    /// If the recipe is not [valid](Self::validate): TOML has no integers beyond [`MAX_INTEGER`].
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe is a flat table")
+    }
+
+    /// The recipe with one `key=value` of its TOML replaced: `latent=20`, `hidden=[400,200]`,
+    /// `activation=tanh`; a path leads into a table, as in `schedule.growing.ratio=2`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such key (the nearest is named), the value is of another type, or another field
+    /// has a value that TOML cannot hold.
+    pub fn with(&self, assignment: &str) -> Result<Self, RecipeError> {
+        let fail =
+            |message: String| RecipeError::Override { assignment: assignment.into(), message };
+        let (key, value) =
+            assignment.split_once('=').ok_or_else(|| fail("expected key=value".into()))?;
+        let (key, value) = (key.trim(), value.trim());
+        let quoted = || toml::Value::String(value.into());
+        let mut table = toml::Table::try_from(self).map_err(|e| fail(e.to_string()))?;
+        let is_text = place(&mut table, key).is_ok_and(|old| old.is_str());
+        let parsed = value.parse::<toml::Value>().ok();
+        // A name may look like a number, as in `name=2024`, and other texts may be tables instead.
+        let fits = |parsed: &toml::Value| !is_text || parsed.is_str() || parsed.is_table();
+        self.replaced(key, parsed.filter(fits).unwrap_or_else(quoted)).map_err(fail)
+    }
+}
+
+/// The value under a key, or under a path of keys such as `schedule.growing.ratio`.
+fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Value, String> {
+    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+    if !table.contains_key(key) {
+        let known: Vec<&str> = table.keys().map(String::as_str).collect();
+        return Err(unknown_key(key, &known));
+    }
+    match (&mut table[key], rest) {
+        (value, None) => Ok(value),
+        (toml::Value::Table(inner), Some(rest)) => place(inner, rest),
+        (value, Some(rest)) => Err(format!("{key} is {value}, and has no `{rest}` in it")),
+    }
+}
+
+/// Names the known key that is nearest to an unknown one, or all of them where none is near.
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    let similarity = |known: &str| strsim::jaro_winkler(key, known);
+    let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match nearest.filter(|nearest| similarity(nearest) > 0.75) {
+        Some(nearest) => format!("there is no key `{key}`; did you mean `{nearest}`?"),
+        None => format!("there is no key `{key}`; the keys are {}", known.join(", ")),
+    }
+}

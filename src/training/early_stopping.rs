@@ -1,0 +1,57 @@
+//! Early stopping: the best weights by images that are held out of training.
+
+use crate::{
+    data::View, evaluation::Evaluator, models::Model, objectives::AnyObjective, real::Real,
+};
+
+/// The weights of the epoch whose ELBO on the held-out images was the largest so far.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Best<M> {
+    /// That epoch.
+    pub epoch: u64,
+    /// That ELBO, in nats per image.
+    pub elbo: f64,
+    /// Those weights.
+    pub model: M,
+}
+
+/// Watches the ELBO on images that are held out, and says when it has not risen for too long.
+pub struct EarlyStopping<'a, T: Real, M: Model<T>> {
+    evaluator: Evaluator<'a, T, M>,
+    /// Epochs without a better ELBO after which a run ends.
+    patience: u64,
+    /// Epochs that are not counted, as what is maximised still changes.
+    warm_up: u64,
+    /// The best so far.
+    pub best: Option<Best<M>>,
+}
+
+impl<'a, T: Real, M: Model<T>> EarlyStopping<'a, T, M> {
+    /// For models like this one and these held-out images. During the first `warm_up` epochs the
+    /// latest weights count as the best.
+    pub fn new(
+        model: &M,
+        held_out: View<'a>,
+        patience: u64,
+        warm_up: u64,
+        best: Option<Best<M>>,
+    ) -> Self {
+        Self { evaluator: Evaluator::new(model, held_out), patience, warm_up, best }
+    }
+
+    /// Evaluates the weights after an epoch, keeps them if they are the best, and returns their ELBO.
+    pub fn epoch(&mut self, model: &M, objective: &AnyObjective, seed: u64, epoch: u64) -> f64 {
+        let elbo = self.evaluator.evaluate(model, objective, seed, epoch).elbo;
+        let better = |best: &Best<M>| elbo > best.elbo || best.epoch < self.warm_up;
+        if self.best.as_ref().is_none_or(better) {
+            self.best = Some(Best { epoch, elbo, model: model.clone() });
+        }
+        elbo
+    }
+
+    /// Whether the run ends after this epoch.
+    pub fn is_over(&self, epoch: u64) -> bool {
+        let best = self.best.as_ref().map_or(0, |best| best.epoch);
+        self.patience > 0 && epoch.saturating_sub(best) >= self.patience
+    }
+}
