@@ -62,6 +62,8 @@ pub trait Scalar:
 
     /// 2ⁿ⁺ᵏ for `t = MATH.rounder + k + n` with integers n and k, where that is a normal number.
     fn power_of_two(t: Self) -> Self;
+    /// (n, m) with `self` = 2ⁿ·m and 1 ≤ m < 2, of a positive normal number.
+    fn split(self) -> (Self, Self);
 }
 
 /// The constants of one element type's polynomials.
@@ -94,6 +96,11 @@ pub struct MathConstants<T: 'static> {
     pub exp_terms: &'static [T],
     /// ln(1 + x) = x + x²·Σᵢ cᵢ·xⁱ for x in [0, 1]; see `tests/golden/coefficients.py`.
     pub ln_1p_terms: &'static [T],
+    /// coth(x/2)/2 − 1/x = x·Σᵢ cᵢ·x²ⁱ for |x| < 1: Taylor's cᵢ = B₂ᵢ₊₂/(2i + 2)!, with B Bernoulli's
+    /// numbers.
+    pub langevin_terms: &'static [T],
+    /// ln(sinh(x/2)/(x/2)) = x²·Σᵢ cᵢ·x²ⁱ for |x| < 1: the integral of the former.
+    pub ln_sinhc_terms: &'static [T],
 }
 
 macro_rules! scalar {
@@ -146,6 +153,20 @@ macro_rules! scalar {
             fn power_of_two(t: Self) -> Self {
                 Self::from_bits(t.to_bits() << ($T::MANTISSA_DIGITS - 1))
             }
+
+            #[inline(always)]
+            fn split(self) -> (Self, Self) {
+                const MANTISSA: u32 = $T::MANTISSA_DIGITS - 1;
+                const EXPONENT_BITS: $T = $T::INFINITY;
+                // A number whose last bits count ones: with the exponent's field there, it is that
+                // much larger.
+                let counter: $T = (1u64 << MANTISSA) as $T;
+                let field = self.to_bits() >> MANTISSA;
+                let bias = ($T::MAX_EXP - 1) as $T;
+                let n = Self::from_bits(counter.to_bits() | field) - (counter + bias);
+                let m = self.to_bits() & !EXPONENT_BITS.to_bits();
+                (n, Self::from_bits(m | (1.0 as $T).to_bits()))
+            }
         }
     };
 }
@@ -175,6 +196,20 @@ scalar!(
             -0.057_457_23,
             0.020_086_242,
             -0.003_290_468_6
+        ],
+        langevin_terms: &[
+            8.333_333_6e-2,
+            -1.388_888_9e-3,
+            3.306_878_4e-5,
+            -8.267_196e-7,
+            2.087_675_6e-8
+        ],
+        ln_sinhc_terms: &[
+            4.166_666_8e-2,
+            -3.472_222_3e-4,
+            5.511_463_8e-6,
+            -1.033_399_5e-7,
+            2.087_675_6e-9
         ],
     }
 );
@@ -227,6 +262,30 @@ scalar!(
             -0.000_291_783_119_853_241_2,
             2.533_208_484_718_764e-5
         ],
+        langevin_terms: &[
+            8.333_333_333_333_333e-2,
+            -1.388_888_888_888_889e-3,
+            3.306_878_306_878_307e-5,
+            -8.267_195_767_195_768e-7,
+            2.087_675_698_786_81e-8,
+            -5.284_190_138_687_493e-10,
+            1.338_253_653_068_467_9e-11,
+            -3.389_680_296_322_582_7e-13,
+            8.586_062_056_277_845e-15,
+            -2.174_868_698_558_062e-16
+        ],
+        ln_sinhc_terms: &[
+            4.166_666_666_666_666_4e-2,
+            -3.472_222_222_222_222_4e-4,
+            5.511_463_844_797_178_5e-6,
+            -1.033_399_470_899_471e-7,
+            2.087_675_698_786_81e-9,
+            -4.403_491_782_239_578e-11,
+            9.558_954_664_774_77e-13,
+            -2.118_550_185_201_614_2e-14,
+            4.770_034_475_709_914e-16,
+            -1.087_434_349_279_031e-17
+        ],
     }
 );
 
@@ -242,6 +301,20 @@ mod tests {
         let sum = f64::from(f32::MATH.ln_2_hi) + f64::from(f32::MATH.ln_2_lo);
         assert!((sum - std::f64::consts::LN_2).abs() < 2f64.powi(-43));
         assert_eq!(f64::MATH.ln_2_hi + f64::MATH.ln_2_lo, std::f64::consts::LN_2);
+    }
+
+    #[test]
+    fn a_number_splits_into_its_power_of_two_and_the_rest() {
+        for n in -126_i32..=127 {
+            for m in [1.0, 1.25, 1.999_999_9_f32] {
+                assert_eq!((m * 2f32.powi(n)).split(), (n as f32, m));
+            }
+        }
+        for n in -1022_i32..=1023 {
+            for m in [1.0, 1.25, 2.0 - f64::EPSILON] {
+                assert_eq!((m * 2f64.powi(n)).split(), (f64::from(n), m));
+            }
+        }
     }
 
     #[test]

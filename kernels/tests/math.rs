@@ -3,10 +3,11 @@
 use elbo_kernels::{Scalar, math};
 
 /// The stated bounds in units in the last place, in f32 and in f64.
-const BOUNDS: [(&str, f64, f64); 6] = [
+const BOUNDS: [(&str, f64, f64); 7] = [
     ("exp", 1.1, 1.1),
     ("exp_m1", 1.7, 2.3),
     ("ln_1p", 1.6, 1.5),
+    ("ln", 1.2, 0.7),
     ("sigmoid", 2.1, 2.1),
     ("softplus", 2.1, 2.1),
     ("tanh", 2.1, 2.2),
@@ -14,7 +15,11 @@ const BOUNDS: [(&str, f64, f64); 6] = [
 
 /// Whether `name` is defined at `x`.
 fn is_defined(name: &str, x: f64) -> bool {
-    name != "ln_1p" || (0.0..=1.0).contains(&x)
+    match name {
+        "ln_1p" => (0.0..=1.0).contains(&x),
+        "ln" => x >= 1.0,
+        _ => true,
+    }
 }
 
 fn evaluate<T: Scalar>(name: &str, x: T) -> T {
@@ -22,6 +27,7 @@ fn evaluate<T: Scalar>(name: &str, x: T) -> T {
         "exp" => math::exp(x),
         "exp_m1" => math::exp_m1(x),
         "ln_1p" => math::ln_1p(x),
+        "ln" => math::ln(x),
         "sigmoid" => math::sigmoid(x),
         "softplus" => math::softplus(x),
         "tanh" => math::tanh(x),
@@ -35,6 +41,7 @@ fn truth(name: &str, x: f64) -> f64 {
         "exp" => x.exp(),
         "exp_m1" => x.exp_m1(),
         "ln_1p" => x.ln_1p(),
+        "ln" => x.ln(),
         "sigmoid" if x < 0.0 => x.exp() / (1.0 + x.exp()),
         "sigmoid" => 1.0 / (1.0 + (-x).exp()),
         "softplus" => x.max(0.0) + (-x.abs()).exp().ln_1p(),
@@ -137,6 +144,8 @@ fn special_values<T: Scalar>() {
         ("exp_m1", value(1e30), infinity),
         ("exp_m1", value(-100.0), -T::ONE),
         ("ln_1p", zero, zero),
+        ("ln", T::ONE, zero),
+        ("ln", infinity, infinity),
         ("sigmoid", zero, T::HALF),
         ("sigmoid", minus_zero, T::HALF),
         ("sigmoid", value(100.0), T::ONE),

@@ -277,6 +277,77 @@ fn logistic_loss_is_exact_at_extreme_logits() {
     assert!(logistic(&[1.0], &[f32::NAN], 1, 1.0).0[0].is_nan());
 }
 
+/// `continuous_bernoulli_loss` as (losses, gradient).
+fn continuous<T: Scalar>(x: &[T], logits: &[T], columns: usize, scale: T) -> (Vec<T>, Vec<T>) {
+    let mut d_logits = vec![T::NAN; x.len()];
+    let mut losses = vec![T::NAN; x.len() / columns];
+    passes::continuous_bernoulli_loss(x, logits, columns, scale, &mut d_logits, &mut losses);
+    (losses, d_logits)
+}
+
+#[test]
+fn continuous_bernoulli_loss_is_the_negative_log_density_and_its_gradient() {
+    let (rows, columns, scale) = (50, 784, 0.25);
+    let logits = numbers::<f64>(rows * columns, 11);
+    let x: Vec<f64> = numbers::<f64>(rows * columns, 12).iter().map(|x| x / 40.0 + 0.5).collect();
+    let (losses, d_logits) = continuous(&x, &logits, columns, scale);
+    for (i, loss) in losses.into_iter().enumerate() {
+        let row = i * columns..(i + 1) * columns;
+        let cost = |(x, l): (&f64, &f64)| (l.exp_m1() / l).ln() - x * l;
+        let expected: f64 = x[row.clone()].iter().zip(&logits[row]).map(cost).sum();
+        assert!((loss - expected).abs() < 1e-11, "row {i}: {loss} {expected}");
+    }
+    for ((d, x), l) in d_logits.iter().zip(&x).zip(&logits) {
+        let expected = scale * (-1.0 / (-l).exp_m1() - 1.0 / l - x);
+        // Near 0 the two fractions cancel.
+        assert!((d - expected).abs() < 1e-15 * (1.0 + 1.0 / l.abs()), "{d} {expected} at {l}");
+    }
+}
+
+#[test]
+fn continuous_bernoulli_loss_and_mean_have_the_same_bits_everywhere() {
+    for (rows, columns) in [(1, 1), (3, 17), (40, 784), (2, 5000), (5000, 3)] {
+        let logits: Vec<f32> = numbers::<f32>(rows * columns, 1).iter().map(|l| l / 5.0).collect();
+        let (_, gradient) = everywhere(|| {
+            let (losses, d_logits) = continuous(&vec![0.0; logits.len()], &logits, columns, 1.0);
+            (bits(&losses), bits(&d_logits))
+        });
+        // At x = 0 the gradient is the mean.
+        let mean = everywhere(|| {
+            let mut mean = logits.clone();
+            passes::continuous_bernoulli_mean(&mut mean);
+            bits(&mean)
+        });
+        assert!(mean == gradient, "{rows} x {columns}");
+    }
+}
+
+#[test]
+fn continuous_bernoulli_loss_is_exact_at_extreme_logits() {
+    let ln = |x: f64| x.ln() as f32;
+    let cases = [
+        // x, logit, loss, gradient
+        (0.5, 0.0, 0.0, 0.0),
+        (1.0, -0.0, 0.0, -0.5),
+        (0.5, 1e-30, 0.0, 0.0),
+        (1.0, 1e30, -ln(1e30), 0.0),
+        (0.0, 1e30, 1e30, 1.0),
+        (0.0, -1e30, -ln(1e30), 1e-30),
+        (1.0, -1e30, 1e30, -1.0),
+        (0.0, f32::MAX, f32::MAX, 1.0),
+    ];
+    for (x, l, loss, gradient) in cases {
+        let (losses, d_logits) = continuous(&[x], &[l], 1, 1.0);
+        assert_eq!(d_logits, [gradient], "x = {x}, l = {l}");
+        assert!((losses[0] - loss).abs() <= 1e-7 * loss.abs(), "x = {x}, l = {l}: {losses:?}");
+    }
+    let (losses, d_logits) = continuous(&[1.0], &[f32::NAN], 1, 1.0);
+    assert!(losses[0].is_nan() && d_logits[0].is_nan());
+    for (l, gradient) in [(f32::INFINITY, 0.75), (-f32::INFINITY, -0.25)] {
+        assert_eq!(continuous(&[0.25], &[l], 1, 1.0).1, [gradient]);
+    }
+}
+
 fn adam_step<T: Scalar>() -> AdamStep<T> {
     let [rest1, beta2, rest2, step_size, epsilon] =
         [0.1, 0.999, 0.001, 0.01, 1e-8].map(T::from_f64);

@@ -131,6 +131,11 @@ pass!(
     sigmoid, Sigmoid
 );
 pass!(
+    /// x ← 1/(1 − e⁻ˣ) − 1/x, and 1/2 at 0: the mean of the density on [0, 1] that is proportional to
+    /// eˣᵗ in t, a continuous Bernoulli variable's.
+    continuous_bernoulli_mean, LogPartitionSlope
+);
+pass!(
     /// x ← ln(1 + eˣ) ([`math::softplus`]).
     softplus, Softplus
 );

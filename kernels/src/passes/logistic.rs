@@ -1,4 +1,7 @@
-//! The cross-entropy of Bernoulli variables given by logits, with its gradient.
+//! What images cost by the logits of their pixels, Bernoulli or continuous Bernoulli variables, with
+//! the gradient.
+
+use std::marker::PhantomData;
 
 use super::reductions::sum_lanes;
 use super::rows::check_rows;
@@ -26,29 +29,87 @@ pub fn logistic_loss<T: Scalar>(
     d_logits: &mut [T],
     row_loss: &mut [T],
 ) {
-    assert_eq!(x.len(), logits.len(), "logistic_loss: the lengths of x and logits");
-    assert_eq!(x.len(), d_logits.len(), "logistic_loss: the lengths of x and d_logits");
-    check_rows("logistic_loss", x.len(), columns);
+    row_losses::<T, Logistic>("logistic_loss", x, logits, columns, scale, d_logits, row_loss);
+}
+
+/// The same for continuous Bernoulli variables, whose density on [0, 1] is eˡˣ/∫₀¹ eˡᵗ dt:
+///
+/// `row_loss[i]` ← Σⱼ ln((eˡ − 1)/l) − x·l,  d_logits ← scale·(1/(1 − e⁻ˡ) − 1/l − x)
+///
+/// # Panics
+/// When the shapes don't agree: x, logits and d_logits batch × columns, row_loss batch.
+pub fn continuous_bernoulli_loss<T: Scalar>(
+    x: &[T],
+    logits: &[T],
+    columns: usize,
+    scale: T,
+    d_logits: &mut [T],
+    row_loss: &mut [T],
+) {
+    let name = "continuous_bernoulli_loss";
+    row_losses::<T, ContinuousBernoulli>(name, x, logits, columns, scale, d_logits, row_loss);
+}
+
+/// What one element costs.
+trait Loss<T> {
+    /// The loss and its derivative at `l`, given `e` = e^−|l|.
+    fn of(x: T, l: T, e: T) -> (T, T);
+}
+
+struct Logistic;
+
+impl<T: Scalar> Loss<T> for Logistic {
+    #[inline(always)]
+    fn of(x: T, l: T, e: T) -> (T, T) {
+        let loss = (-x).mul_add(l, math::relu(l)) + math::ln_1p(e);
+        (loss, math::sigmoid_from(l, e) - x)
+    }
+}
+
+struct ContinuousBernoulli;
+
+impl<T: Scalar> Loss<T> for ContinuousBernoulli {
+    #[inline(always)]
+    fn of(x: T, l: T, e: T) -> (T, T) {
+        let (linear, rest) = math::log_partition_from(l, e);
+        ((-x).mul_add(l, linear) + rest, math::log_partition_slope_from(l, e) - x)
+    }
+}
+
+fn row_losses<T: Scalar, F: Loss<T> + Send>(
+    name: &str,
+    x: &[T],
+    logits: &[T],
+    columns: usize,
+    scale: T,
+    d_logits: &mut [T],
+    row_loss: &mut [T],
+) {
+    assert_eq!(x.len(), logits.len(), "{name}: the lengths of x and logits");
+    assert_eq!(x.len(), d_logits.len(), "{name}: the lengths of x and d_logits");
+    check_rows(name, x.len(), columns);
     assert!(
         row_loss.len().checked_mul(columns) == Some(x.len()),
-        "logistic_loss: {} losses for {} elements in rows of {columns}",
+        "{name}: {} losses for {} elements in rows of {columns}",
         row_loss.len(),
         x.len()
     );
-    let pass = LogisticLoss { x, logits, columns, scale, d_logits, row_loss };
+    let loss = PhantomData::<F>;
+    let pass = RowLosses { x, logits, columns, scale, d_logits, row_loss, loss };
     dispatch(pass, HEAVY.div_ceil(columns.max(1)));
 }
 
-struct LogisticLoss<'a, T> {
+struct RowLosses<'a, T, F> {
     x: &'a [T],
     logits: &'a [T],
     columns: usize,
     scale: T,
     d_logits: &'a mut [T],
     row_loss: &'a mut [T],
+    loss: PhantomData<F>,
 }
 
-impl<T: Scalar> Kernel for LogisticLoss<'_, T> {
+impl<T: Scalar, F: Loss<T>> Kernel for RowLosses<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
@@ -62,7 +123,7 @@ impl<T: Scalar> Kernel for LogisticLoss<'_, T> {
             let d_logits = self.d_logits[row].chunks_mut(BLOCK);
             *row_loss = T::ZERO;
             for ((x, logits), d_logits) in x.zip(logits).zip(d_logits) {
-                *row_loss += logistic_block(x, logits, self.scale, d_logits, &mut between);
+                *row_loss += block_loss::<T, F>(x, logits, self.scale, d_logits, &mut between);
             }
         }
     }
@@ -71,7 +132,7 @@ impl<T: Scalar> Kernel for LogisticLoss<'_, T> {
 /// The loss of one block of a row, and its gradient. `between` is what the loops keep for each
 /// other.
 #[inline(always)]
-fn logistic_block<T: Scalar>(
+fn block_loss<T: Scalar, F: Loss<T>>(
     x: &[T],
     logits: &[T],
     scale: T,
@@ -88,13 +149,14 @@ fn logistic_block<T: Scalar>(
     let losses = t;
     let inputs = x.iter().zip(logits).zip(e.iter());
     for (((&x, &l), &e), (d, loss)) in inputs.zip(d_logits.iter_mut().zip(losses.iter_mut())) {
-        *loss = (-x).mul_add(l, math::relu(l)) + math::ln_1p(e);
-        *d = scale * (math::sigmoid_from(l, e) - x);
+        let (cost, slope) = F::of(x, l, e);
+        *loss = cost;
+        *d = scale * slope;
     }
     sum_lanes(losses)
 }
 
-impl<T: Scalar> Pass for LogisticLoss<'_, T> {
+impl<T: Scalar, F: Loss<T> + Send> Pass for RowLosses<'_, T, F> {
     const GRAIN: usize = 1;
 
     fn units(&self) -> usize {
@@ -107,9 +169,9 @@ impl<T: Scalar> Pass for LogisticLoss<'_, T> {
         let (logits, other_logits) = self.logits.split_at(elements);
         let (d_logits, other_d_logits) = self.d_logits.split_at_mut(elements);
         let (row_loss, other_row_loss) = self.row_loss.split_at_mut(mid);
-        let Self { columns, scale, .. } = self;
+        let Self { columns, scale, loss, .. } = self;
         (
-            Self { x, logits, columns, scale, d_logits, row_loss },
+            Self { x, logits, columns, scale, d_logits, row_loss, loss },
             Self {
                 x: other_x,
                 logits: other_logits,
@@ -117,6 +179,7 @@ impl<T: Scalar> Pass for LogisticLoss<'_, T> {
                 scale,
                 d_logits: other_d_logits,
                 row_loss: other_row_loss,
+                loss,
             },
         )
     }

@@ -11,10 +11,10 @@ mod rows;
 mod split;
 
 pub use elementwise::{
-    bytes_to_unit, exp, exp_m1, relu, relu_backward, sigmoid, sigmoid_backward, softplus,
-    softplus_backward, tanh, tanh_backward,
+    bytes_to_unit, continuous_bernoulli_mean, exp, exp_m1, relu, relu_backward, sigmoid,
+    sigmoid_backward, softplus, softplus_backward, tanh, tanh_backward,
 };
-pub use logistic::logistic_loss;
+pub use logistic::{continuous_bernoulli_loss, logistic_loss};
 pub use reductions::{all_finite, sum, sum_squares};
 pub use rows::sum_rows;
 

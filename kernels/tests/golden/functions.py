@@ -16,6 +16,7 @@ FUNCTIONS = {
     "exp": mp.exp,
     "exp_m1": mp.expm1,
     "ln_1p": mp.log1p,
+    "ln": mp.log,
     "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
     "softplus": lambda x: mp.log1p(mp.exp(x)),
     "tanh": mp.tanh,
@@ -36,6 +37,9 @@ def arguments(name):
     if name == "ln_1p":
         x = [v for v in x if 0 <= v <= 1]
         x += [rng.random() for _ in range(60)] + [10 ** rng.uniform(-12, 0) for _ in range(40)]
+    if name == "ln":
+        x = [v for v in x if v >= 1]
+        x += [1 + 10 ** rng.uniform(-15, 0) for _ in range(60)] + [10 ** rng.uniform(0, 308) for _ in range(40)]
     return x
 
 
