@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`models::Vae`] | the walk of one batch: images -> (μ, log σ²) -> z -> logits -> objective, and back |
 //! | [`layers`] | maps with parameters, `forward` beside `backward`: dense, activations, MLP |
-//! | [`distributions`] | the Gaussian posterior and its divergence, the Bernoulli likelihood |
+//! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
 //! | [`objectives`] | the ELBO and its gradient at what the networks put out |
 //! | [`optim`] | Adam |
 //! | [`guide`] | thirteen chapters, from latent variables to the kernels |

@@ -7,14 +7,17 @@ use std::{alloc::System, fs, ops::ControlFlow, path::Path};
 
 use elbo::{
     data::{Images, Pixels},
+    distributions::{Likelihood, any::LikelihoodKind},
     layers::{Activation, Init},
     models::MlpVae,
     objectives::Elbo,
+    parameters::Parameters,
     random::{self, Purpose},
     real::Real,
     training::{Checkpoint, Trainer, load_model},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
+use ndarray::{Array1, Array2};
 use rayon::ThreadPool;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -29,6 +32,7 @@ fn main() {
             trials.push(steady::<f64>("f64", activation, threads));
         }
     }
+    trials.extend(LikelihoodKind::ALL.map(likelihood));
     let hostile = "a file's claims are weighed against its length before memory is asked for";
     trials.push(Trial::test(hostile, hostile_files));
     let one_at_a_time = Arguments { test_threads: Some(1), ..Arguments::from_args() };
@@ -106,6 +110,30 @@ fn steady<T: Real>(precision: &str, activation: Activation, threads: usize) -> T
     let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
     let name = format!("from the second step on nothing: {precision}, {activation:?}, {threads}");
     Trial::test(name, run)
+}
+
+/// All that a training step asks of a likelihood and of its parameters, on a single thread, so
+/// that nothing else is counted.
+fn likelihood(kind: LikelihoodKind) -> Trial {
+    let run = move || {
+        let likelihood = kind.build::<f32>(0.1);
+        let x = Array2::from_shape_fn((32, 784), |(n, j)| ((n + j) % 256) as f32 / 255.0);
+        let logits = Array2::from_elem((64, likelihood.outputs(784)), 0.3);
+        let (mut log_prob, mut d_logits) = (Array1::zeros(64), logits.clone());
+        let (weights, mut d) = (Array1::ones(64), likelihood.zeros_like());
+        let (mut mean, pool) = (Array2::zeros((64, 784)), pool(1));
+        let mut asked = || {
+            let region = Region::new(ALLOCATOR);
+            likelihood.log_prob(&x, &logits, 0.5, &mut log_prob, &mut d_logits);
+            likelihood.backward_parameters(&x, &logits, &weights, &mut d);
+            likelihood.mean(&logits, &mut mean);
+            std::hint::black_box(d.tensors().chain(d.tensors()).map(|t| t.sum()).sum::<f32>());
+            requests(&region)
+        };
+        let asked = pool.install(|| [asked(), asked(), asked()]);
+        if asked[1..] == [0, 0] { Ok(()) } else { Err(Failed::from(format!("{asked:?}"))) }
+    };
+    Trial::test(format!("a likelihood asks for nothing: {kind:?}"), run)
 }
 
 /// Model files and checkpoints of a few hundred bytes that promise tensors or models of terabytes.

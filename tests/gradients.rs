@@ -5,7 +5,10 @@
 //! largest relative error that was found, in brackets, and whether it is within [`TOLERANCE`].
 
 use elbo::{
-    distributions::{Likelihood, bernoulli::Bernoulli, fixed_variance::FixedVariance, gaussian},
+    distributions::{
+        Likelihood, any::LikelihoodKind, bernoulli::Bernoulli, fixed_variance::FixedVariance,
+        gaussian,
+    },
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Init, Mlp},
     models::{Decoder, MlpVae},
@@ -32,6 +35,7 @@ fn main() {
     fixed_variance(&mut trials);
     objectives(&mut trials);
     samples(&mut trials);
+    likelihoods(&mut trials);
     vae(&mut trials);
     planted_faults(&mut trials);
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -233,6 +237,37 @@ fn samples(trials: &mut Vec<Trial>) {
         model("weighted elbo", AnyObjective::Weighted(weighted));
         model("sampled elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)));
         model("iwae", AnyObjective::Iwae(Iwae::default()));
+    }
+}
+
+/// Every likelihood with one and with three latent samples of each image: at the logits, all rows
+/// counting alike, and at the likelihood's own parameters, each row with its own weight.
+fn likelihoods(trials: &mut Vec<Trial>) {
+    let (images, pixels, d_loss) = (3, 5, 0.7);
+    let x = normal(images, pixels, 13).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+    for (kind, samples) in LikelihoodKind::ALL.into_iter().flat_map(|kind| [(kind, 1), (kind, 3)]) {
+        let likelihood = kind.build::<f64>(0.3);
+        let count = samples * images;
+        let logits = normal(count, likelihood.outputs(pixels), 16);
+        let weights = normal(1, count, 17).row(0).mapv(f64::abs);
+        let (mut log_prob, mut d_logits) = (Array1::zeros(count), logits.clone());
+        let title = format!("{kind:?}, {samples} samples");
+
+        let (scratch, log_probs) = (&mut d_logits.clone(), &mut log_prob);
+        likelihood.log_prob(&x, &logits, d_loss, log_probs, &mut d_logits);
+        let check = gradcheck::input("logits", &logits, &d_logits, |logits| {
+            likelihood.log_prob(&x, logits, d_loss, log_probs, scratch);
+            -d_loss * log_probs.sum()
+        });
+        row(trials, &title, check);
+
+        let mut d = likelihood.zeros_like();
+        likelihood.backward_parameters(&x, &logits, &weights, &mut d);
+        let report = gradcheck::parameters(&likelihood, &d, Elements::All, |likelihood| {
+            likelihood.log_prob(&x, &logits, d_loss, log_probs, scratch);
+            -(&weights * &*log_probs).sum()
+        });
+        rows(trials, &title, report);
     }
 }
 

@@ -1,9 +1,16 @@
 //! Log-densities and divergences, each beside its gradient.
 
+pub mod any;
 pub mod bernoulli;
+mod bounds;
+pub mod continuous_bernoulli;
+pub mod discretised_logistic;
 pub mod fixed_variance;
 pub mod gaussian;
 pub mod normal_quantile;
+pub mod optimal_variance;
+pub mod pixel_variance;
+pub mod shared_variance;
 
 use ndarray::{Array1, Array2};
 
