@@ -88,16 +88,18 @@ fn objectives<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64)
         }
         compared.judge(trials, format!("{name}, {precision}: value and gradients"), tolerance);
     }
+    // RMSprop's first steps are ten times its learning rate.
     let optimisers = [
-        ("adam", Kind::Adam, 0.999),
-        ("adamw", Kind::AdamW, 0.999),
-        ("sgd", Kind::Sgd, 0.999),
-        ("rmsprop", Kind::RmsProp, 0.99),
+        ("adam", Kind::Adam, 0.01, 0.999),
+        ("adamw", Kind::AdamW, 0.01, 0.999),
+        ("sgd", Kind::Sgd, 0.01, 0.999),
+        ("rmsprop", Kind::RmsProp, 0.001, 0.99),
     ];
     let batches = Golden::read("tanh");
-    for (name, optimiser, beta2) in optimisers {
-        let settings = Settings { optimiser, beta2, momentum: 0.9, ..Settings::adam(0.01) };
-        let settings = Settings { weight_decay: 0.1, ..settings };
+    for (name, optimiser, learning_rate, beta2) in optimisers {
+        let (momentum, weight_decay) = (0.9, 0.1);
+        let adam = Settings::adam(learning_rate);
+        let settings = Settings { optimiser, beta2, momentum, weight_decay, ..adam };
         let mut compared = Compared::default();
         optimise::<T>(&batches, &settings, |step, tensor, ours| {
             compared.add(&golden, &format!("{name}.{step}.{tensor}"), ours);

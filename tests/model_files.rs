@@ -5,7 +5,7 @@ use std::{fs, ops::ControlFlow, path::Path};
 
 use elbo::{
     data::{Images, Pixels},
-    models::{AnyModel, MlpVae},
+    models::AnyModel,
     objectives::Elbo,
     optim::Optimiser,
     parameters::Parameters,
@@ -108,9 +108,9 @@ fn the_bytes_of_a_file_are_a_function_of_its_content() {
 #[test]
 fn a_model_in_one_precision_is_read_in_the_other() {
     let (single, double) = (recipe().model::<f32>(), recipe().model::<f64>());
-    let wide: MlpVae<f64> = read(&model_bytes::<f32>(), |path| load_model(path).unwrap().1);
+    let wide: AnyModel<f64> = read(&model_bytes::<f32>(), |path| load_model(path).unwrap().1);
     assert_eq!(bits(&wide), bits(&single));
-    let narrow: MlpVae<f32> = read(&model_bytes::<f64>(), |path| load_model(path).unwrap().1);
+    let narrow: AnyModel<f32> = read(&model_bytes::<f64>(), |path| load_model(path).unwrap().1);
     assert!(narrow.tensors().zip(double.tensors()).all(|(n, d)| n == d.mapv(|v| v as f32)));
 }
 

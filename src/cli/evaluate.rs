@@ -63,11 +63,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Figures on different data are not set side by side.
+/// Figures on different data, and probabilities beside densities, are not set side by side.
 fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
     let name = |model: &Trained| (model.path.display().to_string(), model.recipe.pixels);
     for pair in models.windows(2) {
         let ((a, is), (b, other)) = (name(&pair[0]), name(&pair[1]));
+        if pair[0].recipe.likelihood.is_discrete() != pair[1].recipe.likelihood.is_discrete() {
+            return Err(Usage::new(format!(
+                "one of {a} and {b} has a probability of pixels and the other a density: their \
+                 likelihoods cannot be compared"
+            )));
+        }
         if is != other {
             return Err(Usage::new(format!(
                 "{a} is a model of {is} pixels and {b} of {other} ones: those are different data, and \
@@ -84,6 +90,14 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
     let view = View { seed, ..arguments.data.view(trained, &images) };
     let elbo = trained.recipe.elbo();
     let evaluation = Evaluator::new(&trained.vae, view).evaluate(&trained.vae, &elbo, seed, 0);
+    if arguments.importance_samples.is_some() && !trained.recipe.likelihood.factorises() {
+        return Err(Usage::new(format!(
+            "{}: the likelihood takes its variance from the images at hand, so that no single one has a \
+             log-likelihood to estimate",
+            trained.path.display()
+        ))
+        .into());
+    }
     let likelihood = arguments.importance_samples.map(|k| {
         let bar = super::progress::images("importance sampling", images.len());
         let done = |n: usize| bar.set_position(n as u64);

@@ -1,5 +1,7 @@
 //! A likelihood that is chosen when the program runs.
 
+use std::fmt;
+
 use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,21 @@ pub enum LikelihoodKind {
     GaussianOptimal,
     /// [`DiscretisedLogistic`].
     DiscretisedLogistic,
+}
+
+/// The name in a recipe.
+impl fmt::Display for LikelihoodKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bernoulli => "bernoulli",
+            Self::ContinuousBernoulli => "continuous-bernoulli",
+            Self::Gaussian => "gaussian",
+            Self::GaussianShared => "gaussian-shared",
+            Self::GaussianPerPixel => "gaussian-per-pixel",
+            Self::GaussianOptimal => "gaussian-optimal",
+            Self::DiscretisedLogistic => "discretised-logistic",
+        })
+    }
 }
 
 impl LikelihoodKind {

@@ -1,5 +1,7 @@
 //! Networks and an objective wired together.
 
+use crate::distributions::any::AnyLikelihood;
+
 mod decoder;
 mod encoder;
 mod model;
@@ -9,6 +11,6 @@ pub use decoder::{Decoder, DecoderCache};
 pub use encoder::{Encoder, EncoderCache};
 pub use model::Model;
 /// Any model that a recipe describes.
-pub type AnyModel<T> = MlpVae<T>;
+pub type AnyModel<T> = MlpVae<T, AnyLikelihood<T>>;
 
 pub use vae::{MlpVae, Vae, Workspace};

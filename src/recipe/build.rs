@@ -88,7 +88,8 @@ impl Recipe {
         for pair in widths.windows(2) {
             add(dense(pair[0], pair[1]))?;
         }
-        add(dense(*widths.last()?, pixels))?;
+        add(dense(*widths.last()?, self.likelihood.outputs(pixels)?))?;
+        add(Some(self.likelihood.parameter_count()))?;
         Some(count)
     }
 
@@ -111,6 +112,8 @@ impl Recipe {
     pub fn model<T: Real>(&self) -> AnyModel<T> {
         let pixels = self.pixel_count().expect("the size of the images is known");
         let rng = &mut random::rng(self.seed, Purpose::Init, 0, 0);
-        MlpVae::mlp(pixels, &self.hidden, self.latent, self.activation, self.init, rng)
+        let likelihood = self.likelihood.build(self.variance);
+        let Self { hidden, latent, activation, init, .. } = self;
+        MlpVae::mlp_with(likelihood, pixels, hidden, *latent, *activation, *init, rng)
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     data::Treatment,
+    distributions::any::LikelihoodKind,
     generation::Manifold,
     layers::{Activation, Init},
     objectives::Estimator,
@@ -66,6 +67,10 @@ pub struct Recipe {
     pub output_bias: OutputBias,
     /// What the pixels are.
     pub pixels: Treatment,
+    /// p(x|z).
+    pub likelihood: LikelihoodKind,
+    /// σ² of `gaussian`, and where `gaussian-shared` and `discretised-logistic` start.
+    pub variance: f64,
     /// What is maximised.
     pub objective: Bound,
     /// K, latent samples of each image.
@@ -150,6 +155,8 @@ impl Default for Recipe {
             init: Init::Pytorch,
             output_bias: OutputBias::Init,
             pixels: Treatment::Grey,
+            likelihood: LikelihoodKind::Bernoulli,
+            variance: 0.1,
             objective: Bound::Elbo,
             samples: 1,
             beta: 1.0,

@@ -2,9 +2,11 @@
 
 use super::{
     Bound, MAX_BATCH, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS, MAX_SAMPLES, MAX_WIDTH,
-    Recipe, RecipeError,
+    OutputBias, Recipe, RecipeError,
 };
-use crate::{objectives::Estimator, optim::WarmUp};
+use crate::{
+    data::Treatment, distributions::any::LikelihoodKind, objectives::Estimator, optim::WarmUp,
+};
 
 impl Recipe {
     /// Checks every field, and reports all faults at once.
@@ -74,6 +76,33 @@ impl Recipe {
             "objective is iwae, which has no separate divergence for beta, warm_up or free_bits to \
              weight: leave them out"
                 .into(),
+        );
+        demand(
+            self.objective == Bound::Elbo || self.likelihood.factorises(),
+            format!(
+                "objective is iwae, which weights each sample, but likelihood `{}` is one of the whole \
+                 batch: they do not go together",
+                self.likelihood
+            ),
+        );
+        demand(
+            self.pixels == Treatment::Grey || self.likelihood == LikelihoodKind::Bernoulli,
+            format!(
+                "likelihood is {}, which is one of grey pixels, but pixels is {}: only bernoulli goes \
+                 with that",
+                self.likelihood, self.pixels
+            ),
+        );
+        demand(
+            self.output_bias == OutputBias::Init || self.likelihood == LikelihoodKind::Bernoulli,
+            format!(
+                "output_bias is data, which is a logit, but likelihood is {}: it goes with bernoulli",
+                self.likelihood
+            ),
+        );
+        demand(
+            self.variance.is_finite() && self.variance > 0.0,
+            format!("variance is {}, and must be a positive number", self.variance),
         );
         demand(
             self.objective == Bound::Iwae || self.estimator == Estimator::Total,

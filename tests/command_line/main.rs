@@ -3,6 +3,7 @@
 
 mod determinism;
 mod models;
+mod objectives;
 mod refusals;
 mod refused_models;
 mod resuming;

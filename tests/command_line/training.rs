@@ -11,7 +11,7 @@ use super::*;
 const METRICS_HEADER: &str = "epoch,train_objective,train_elbo,train_reconstruction,train_kl,\
     test_elbo,test_reconstruction,test_kl,active_units,learning_rate,seconds,images_per_second";
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "checkpoint.safetensors",
     "curves.svg",
     "latent.svg",
@@ -20,6 +20,7 @@ const FILES: [&str; 8] = [
     "recipe.toml",
     "reconstructions.png",
     "samples.png",
+    "units.csv",
 ];
 
 #[test]
