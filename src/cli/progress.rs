@@ -120,7 +120,7 @@ impl Observer for TrainingProgress {
                 died.join(", ")
             ));
         }
-        if row.active_units == 0 {
+        if row.active_units == 0 && (row.epoch == self.epochs || !died.is_empty()) {
             self.say(
                 "warning: no latent dimension carries information: the posterior has collapsed onto the \
                  prior",

@@ -211,15 +211,27 @@ impl Recipe {
 
     /// Takes key by key over the default recipe, so that every fault is found and not the first alone.
     fn parse(origin: &str, text: &str) -> Result<Self, RecipeError> {
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        let syntax = |e: toml::de::Error| {
             let message = e.to_string().trim_end().into();
             RecipeError::Syntax { origin: origin.into(), message }
-        })?;
+        };
+        let mut table: toml::Table = text.parse().map_err(syntax)?;
+        let spans = toml::de::DeTable::parse(text).map_err(syntax)?;
+        let mut places: Vec<(usize, usize, String)> = spans
+            .get_ref()
+            .iter()
+            .map(|(key, v)| (key.span().start, v.span().start, key.get_ref().to_string()))
+            .collect();
+        places.sort();
         let (mut recipe, mut faults) = (Self::default(), vec![]);
-        for (key, value) in table {
+        for (key_at, value_at, key) in places {
+            let Some(value) = table.remove(&key) else { continue };
             match recipe.replaced(&key, value) {
                 Ok(replaced) => recipe = replaced,
-                Err(fault) => faults.push(fault),
+                Err(fault) => {
+                    let at = if fault.starts_with(UNKNOWN) { key_at } else { value_at };
+                    faults.push(format!("{}: {fault}", line_and_column(text, at)));
+                }
             }
         }
         if faults.is_empty() {
@@ -274,6 +286,13 @@ impl Recipe {
     }
 }
 
+/// `line 2, column 1` of the byte `at`.
+fn line_and_column(text: &str, at: usize) -> String {
+    let before = &text[..at];
+    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |i| i + 1));
+    format!("line {line}, column {}", before[start..].chars().count() + 1)
+}
+
 /// The value under a key, or under a path of keys such as `schedule.growing.ratio`.
 fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Value, String> {
     let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
@@ -288,12 +307,15 @@ fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Val
     }
 }
 
+/// How the message about an unknown key starts.
+const UNKNOWN: &str = "there is no key";
+
 /// Names the known key that is nearest to an unknown one, or all of them where none is near.
 fn unknown_key(key: &str, known: &[&str]) -> String {
     let similarity = |known: &str| strsim::jaro_winkler(key, known);
     let nearest = known.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|nearest| similarity(nearest) > 0.75) {
-        Some(nearest) => format!("there is no key `{key}`; did you mean `{nearest}`?"),
-        None => format!("there is no key `{key}`; the keys are {}", known.join(", ")),
+        Some(nearest) => format!("{UNKNOWN} `{key}`; did you mean `{nearest}`?"),
+        None => format!("{UNKNOWN} `{key}`; the keys are {}", known.join(", ")),
     }
 }
