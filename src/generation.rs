@@ -12,7 +12,6 @@ use crate::{
     distributions::{gaussian, normal_quantile::normal_quantile},
     evaluation::EVALUATION_BATCH,
     models::Model,
-    random::{self, Purpose},
     real::{Real, assign_cast, cast},
 };
 
@@ -88,9 +87,7 @@ pub trait Generate<T: Real>: Model<T> {
 
     /// n samples: z ~ p(z), then E[x|z].
     fn sample(&self, n: usize, seed: u64) -> Array2<f32> {
-        let mut eps = Array2::zeros((n, self.noise()));
-        random::fill_normal(&mut eps, seed, Purpose::Prior, 0, 0..n);
-        self.decode_mean(self.prior(eps.view()).view())
+        self.decode_mean(self.prior(n, seed).view())
     }
 
     /// E[x|z] at z = μ(x) of the images at `indices`.

@@ -6,10 +6,10 @@
 //! | where | what |
 //! | --- | --- |
 //! | [`models::Vae`] | the walk of one batch: images -> (μ, log σ²) -> z -> logits -> objective, and back |
-//! | [`layers`] | maps with parameters, `forward` beside `backward`: dense, activations, MLP |
+//! | [`layers`] | maps with parameters, `forward` beside `backward`: dense, activations, MLP, gated |
 //! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
-//! | [`objectives`] | the ELBO and its gradient at what the networks put out |
-//! | [`optim`] | Adam |
+//! | [`objectives`] | the ELBO, weighted or sampled, and the importance-weighted bound, with gradients |
+//! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, warm-up, clipping |
 //! | [`guide`] | thirteen chapters, from latent variables to the kernels |
 //! | [`gradcheck`] | hand-written gradients against difference quotients |
 //! | [`study`] | one training step taken apart |

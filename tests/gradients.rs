@@ -7,11 +7,11 @@
 use elbo::{
     distributions::{
         Likelihood, any::LikelihoodKind, bernoulli::Bernoulli, fixed_variance::FixedVariance,
-        gaussian,
+        gaussian, mixture::Mixture,
     },
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
-    layers::{Activation, Dense, Init, Mlp},
-    models::{Decoder, MlpVae},
+    layers::{Activation, Dense, Gated, Init, Mlp, Network},
+    models::{Decoder, MlpVae, Vamp},
     objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WeightedElbo},
     optim::WarmUp,
     parameters::Parameters,
@@ -28,13 +28,16 @@ fn main() {
     dense(&mut trials);
     activations(&mut trials);
     mlp(&mut trials);
+    networks(&mut trials);
     decoder(&mut trials);
+    mixture(&mut trials);
     gaussian_sample(&mut trials);
     gaussian_kl(&mut trials);
     bernoulli(&mut trials);
     fixed_variance(&mut trials);
     objectives(&mut trials);
     samples(&mut trials);
+    vamp(&mut trials);
     likelihoods(&mut trials);
     vae(&mut trials);
     planted_faults(&mut trials);
@@ -104,6 +107,38 @@ fn mlp(trials: &mut Vec<Trial>) {
             rows(trials, &title, gradcheck::layer(&mlp, batch));
         }
     }
+}
+
+fn networks(trials: &mut Vec<Trial>) {
+    let rng = &mut random::rng(2, Purpose::Init, 0, 0);
+    rows(trials, "gated, batch 3", gradcheck::layer(&Gated::new(5, 4, Init::Pytorch, rng), 3));
+    for widths in [&[][..], &[6], &[6, 5, 3]] {
+        let network = Network::gated(5, widths, Init::Pytorch, rng);
+        rows(trials, &format!("gated 5-{widths:?}"), gradcheck::layer(&network, 4));
+    }
+    let network = Network::mlp(5, &[6, 3], Activation::Tanh, Init::Pytorch, rng);
+    rows(trials, "a network that is an mlp", gradcheck::layer(&network, 4));
+}
+
+/// log p(z) of a mixture at z, μ and log σ², one of which is beyond its bound.
+fn mixture(trials: &mut Vec<Trial>) {
+    let (mu, z, weights) = (normal(4, 3, 20), normal(5, 3, 21), normal(1, 5, 22).row(0).to_owned());
+    let mut log_var = normal(4, 3, 23);
+    log_var[[1, 2]] = gaussian::LOG_VAR_BOUND + 1.5;
+    let (beta, mut mixture) = (0.7, Mixture::new(4, 5, 3));
+    mixture.log_prob(&mu, &log_var, &z, &mut Array1::zeros(5));
+    // What stood at μ and log σ² must not matter; what stood at z is added to.
+    let nan = Array2::from_elem((4, 3), f64::NAN);
+    let (mut d_z, mut d_mu, mut d_log_var) = (Array2::zeros((5, 3)), nan.clone(), nan);
+    mixture.backward(beta, &weights, &mu, &log_var, &z, &mut d_z, &mut d_mu, &mut d_log_var);
+    let mut loss = |mu: &Array2<f64>, log_var: &Array2<f64>, z: &Array2<f64>| {
+        let mut log_prob = Array1::zeros(5);
+        mixture.log_prob(mu, log_var, z, &mut log_prob);
+        -beta * (&weights * &log_prob).sum()
+    };
+    row(trials, "mixture", gradcheck::input("mu", &mu, &d_mu, |mu| loss(mu, &log_var, &z)));
+    row(trials, "mixture", gradcheck::input("log_var", &log_var, &d_log_var, |v| loss(&mu, v, &z)));
+    row(trials, "mixture", gradcheck::input("z", &z, &d_z, |z| loss(&mu, &log_var, z)));
 }
 
 fn decoder(trials: &mut Vec<Trial>) {
@@ -268,6 +303,30 @@ fn likelihoods(trials: &mut Vec<Trial>) {
             -(&weights * &*log_probs).sum()
         });
         rows(trials, &title, report);
+    }
+}
+
+/// A whole model whose prior is learned, pseudo-inputs included.
+fn vamp(trials: &mut Vec<Trial>) {
+    let rng = &mut random::rng(5, Purpose::Init, 0, 0);
+    for components in [1, 4] {
+        let vae = MlpVae::mlp(9, &[6], 2, Activation::Tanh, Init::Pytorch, rng);
+        let mut vamp = Vamp::new(vae, components, rng);
+        vamp.pseudo_inputs += &normal(components, 9, 18);
+        let x = normal(3, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+        for k in [1, 3] {
+            let eps = normal(3 * k, 2, 15);
+            let mut model = |name: &str, objective: AnyObjective| {
+                let report = gradcheck::model(&vamp, &objective, &x, &eps, Elements::All);
+                rows(
+                    trials,
+                    &format!("vamp, {components} components, {k} samples, {name}"),
+                    report,
+                );
+            };
+            model("elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)));
+            model("iwae", AnyObjective::Iwae(Iwae::default()));
+        }
     }
 }
 

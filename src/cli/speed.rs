@@ -12,7 +12,7 @@ use crate::{models::AnyModel, training::Row};
 /// machine's peak the epochs `rows` reached: the floating-point operations of all matrix products,
 /// over the seconds of all training. Products with zeros count although they are skipped where an
 /// image is mostly black, so that the share can be more than 100 %.
-pub fn report(vae: &AnyModel<f32>, rows: &[Row], first_step: Option<Duration>) {
+pub fn report(vae: &AnyModel<f32>, samples: usize, rows: &[Row], first_step: Option<Duration>) {
     let Some(first_step) = first_step else {
         return say("speed: nothing was left to train");
     };
@@ -22,7 +22,7 @@ pub fn report(vae: &AnyModel<f32>, rows: &[Row], first_step: Option<Duration>) {
     let images: f64 = rows.iter().map(|row| row.images_per_second * row.seconds).sum();
     let images_per_second = images / seconds;
     // A fused multiply-add is two operations.
-    let gflops = 2e-9 * vae.multiply_adds_per_image() as f64 * images_per_second;
+    let gflops = 2e-9 * vae.multiply_adds_per_image(samples) as f64 * images_per_second;
     let (isa, threads) = (Isa::active(), rayon::current_num_threads());
     let peak = peak::gflops::<f32>(isa, threads);
     say(format_args!(

@@ -133,7 +133,12 @@ pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     draw(&run, &out, &test)?;
     if arguments.verbose {
         let first_step = progress.first_step.map(|at| at - started);
-        speed::report(&run.trainer().model, &run.rows()[earlier..], first_step);
+        speed::report(
+            &run.trainer().model,
+            run.recipe().samples,
+            &run.rows()[earlier..],
+            first_step,
+        );
     }
     Ok(())
 }

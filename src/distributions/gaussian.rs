@@ -36,7 +36,7 @@ pub fn bounded<T: Real>(log_var: T) -> T {
 
 /// ∂s/∂log σ²: 1 within the bound, 0 outside.
 #[inline]
-fn bounded_derivative<T: Real>(log_var: T) -> T {
+pub(super) fn bounded_derivative<T: Real>(log_var: T) -> T {
     let bound = T::from_f64(LOG_VAR_BOUND);
     if log_var > bound || log_var < -bound { T::ZERO } else { T::ONE }
 }
@@ -142,6 +142,17 @@ pub fn log_ratio<T: Real>(
         Zip::from(log_var).and(eps).and(z).for_each(|&v, &eps, &z| {
             *ratio += half * (eps * eps - z * z + bounded(v));
         });
+    }
+}
+
+/// log q(z|x) of each sample, (K·N), less the -½ latent · ln 2π of every such density: at z = μ + σ·ε
+/// it is -½ Σⱼ (εⱼ² + sⱼ).
+pub fn log_posterior<T: Real>(log_var: &Array2<T>, eps: &Array2<T>, log_q: &mut Array1<T>) {
+    let rows = log_var.rows().into_iter().cycle().zip(eps.rows());
+    for (log_q, (log_var, eps)) in log_q.iter_mut().zip(rows) {
+        let mut sum = T::ZERO;
+        Zip::from(log_var).and(eps).for_each(|&v, &eps| sum += eps * eps + bounded(v));
+        *log_q = -T::HALF * sum;
     }
 }
 

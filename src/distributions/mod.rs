@@ -7,6 +7,7 @@ pub mod continuous_bernoulli;
 pub mod discretised_logistic;
 pub mod fixed_variance;
 pub mod gaussian;
+pub mod mixture;
 pub mod normal_quantile;
 pub mod optimal_variance;
 pub mod pixel_variance;

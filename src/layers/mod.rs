@@ -5,17 +5,26 @@
 //! | [`Dense`] | y = x·W + b |
 //! | [`Activation`] | y = f(x), element by element |
 //! | [`Mlp`] | dense layers, each followed by an activation |
+//! | [`Gated`] | y = (x·W + b) ⊙ σ(x·V + c) |
+//! | [`Stack`] | any layers one after the other |
+//! | [`Network`] | an MLP or gated layers, as a recipe says |
 
 mod activations;
 mod dense;
+mod gated;
 mod init;
 mod mlp;
+mod network;
+mod stack;
 
 pub use activations::Activation;
 pub use dense::Dense;
+pub use gated::{Gated, GatedCache};
 pub use init::Init;
 pub use mlp::{Mlp, MlpCache};
 use ndarray::Array2;
+pub use network::{Network, NetworkCache};
+pub use stack::{Stack, StackCache};
 
 use crate::{parameters::Parameters, real::Real};
 

@@ -68,13 +68,14 @@ impl<T: Real, N: Layer<T>> Encoder<T, N> {
         self.log_var.forward(&cache.h, log_var, &mut ());
     }
 
-    /// Writes the gradient into `d`. Both heads read h, so
-    /// ∂L/∂h = ∂L/∂μ·W_μᵀ + ∂L/∂log σ²·W_σᵀ. Nothing asks for ∂L/∂x.
+    /// Writes the gradient into `d` and, where it is wanted, into `d_x`. Both heads read h, so
+    /// ∂L/∂h = ∂L/∂μ·W_μᵀ + ∂L/∂log σ²·W_σᵀ.
     pub fn backward(
         &self,
         x: &Array2<T>,
         d_mu: &Array2<T>,
         d_log_var: &Array2<T>,
+        d_x: Option<&mut Array2<T>>,
         cache: &mut EncoderCache<T, N>,
         d: &mut Self,
     ) {
@@ -83,7 +84,7 @@ impl<T: Real, N: Layer<T>> Encoder<T, N> {
         self.log_var.backward_parameters(h, d_log_var, &mut d.log_var);
         self.mu.backward_input(d_mu, Output::Overwrite, d_h);
         self.log_var.backward_input(d_log_var, Output::Accumulate, d_h);
-        self.hidden.backward(x, h, d_h, None, hidden, &mut d.hidden);
+        self.hidden.backward(x, h, d_h, d_x, hidden, &mut d.hidden);
     }
 }
 

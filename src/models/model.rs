@@ -56,8 +56,8 @@ pub trait Model<T: Real>: Parameters<T> {
     /// [encoded](Self::encode) last. Their sum is the logarithm of an importance weight.
     fn log_weights(&self, w: &mut Self::Workspace);
 
-    /// ε -> z ~ p(z), from standard normal numbers (n, noise) to (n, latent).
-    fn prior(&self, eps: ArrayView2<'_, f64>) -> Array2<f64>;
+    /// n draws of z ~ p(z), (n, latent).
+    fn prior(&self, n: usize, seed: u64) -> Array2<f64>;
 
     /// z -> E[x|z], (n, latent) to (n, pixels).
     fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;

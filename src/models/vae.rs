@@ -11,6 +11,7 @@ use crate::{
     layers::{Activation, Dense, Init, Layer, Mlp},
     objectives::{Estimator, Figures, Objective, Signals},
     parameters::{Parameters, prefixed},
+    random::{self, Purpose},
     real::{Real, assign_cast, cast},
 };
 
@@ -75,15 +76,6 @@ impl<T: Real, L: Likelihood<T>> MlpVae<T, L> {
         Self { encoder, decoder, likelihood }
     }
 
-    /// The decoder's last bias becomes the logits of these means, (pixels), clipped to
-    /// \[0.001, 0.999\].
-    pub fn set_output_bias(&mut self, means: &Array1<f64>) {
-        self.decoder.output.bias = means.mapv(|mean| {
-            let mean = mean.clamp(0.001, 0.999);
-            T::from_f64((mean / (1.0 - mean)).ln())
-        });
-    }
-
     /// Every dense layer: the encoder's, its heads for μ and log σ², the decoder's, the logits'.
     pub fn dense_layers(&self) -> impl Iterator<Item = &Dense<T>> {
         let Self { encoder, decoder, .. } = self;
@@ -101,6 +93,17 @@ impl<T: Real, L: Likelihood<T>> MlpVae<T, L> {
         let all: usize = self.dense_layers().map(|layer| layer.weight.len()).sum();
         let first = self.encoder.hidden.layers.first().map_or(0, |layer| layer.weight.len());
         3 * all - first
+    }
+}
+
+impl<T: Real, E: Layer<T>, N: Layer<T>, L: Likelihood<T>> Vae<T, E, Decoder<T, N>, L> {
+    /// The decoder's last bias becomes the logits of these means, (pixels), clipped to
+    /// \[0.001, 0.999\].
+    pub fn set_output_bias(&mut self, means: &Array1<f64>) {
+        self.decoder.output.bias = means.mapv(|mean| {
+            let mean = mean.clamp(0.001, 0.999);
+            T::from_f64((mean / (1.0 - mean)).ln())
+        });
     }
 }
 
@@ -139,7 +142,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
     }
 
     /// ε -> z -> logits, of (μ, log σ²) as they are.
-    fn sample_and_decode(&self, w: &mut Workspace<T, E, D>) {
+    pub(super) fn sample_and_decode(&self, w: &mut Workspace<T, E, D>) {
         let s = &mut w.signals;
         gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
         self.decode(w);
@@ -166,13 +169,26 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
         d: &mut Self,
     ) -> Figures {
         let figures = self.evaluate(objective, w);
+        self.backward_to_z(w, d);
+        if objective.sampled() {
+            ratio_backward(objective.estimator(), &mut w.signals);
+        }
+        self.backward_from_z(w, d);
+        figures
+    }
+
+    /// From what the objective left at the logits to ∂L/∂z, with the gradients of the likelihood's and
+    /// the decoder's parameters.
+    pub(super) fn backward_to_z(&self, w: &mut Workspace<T, E, D>, d: &mut Self) {
         let s = &mut w.signals;
         self.likelihood.backward_parameters(&s.x, &s.logits, &s.weights, &mut d.likelihood);
-        let (d_z, caches) = (Some(&mut s.d_z), (&mut w.decoder, &mut w.encoder));
-        self.decoder.backward(&s.z, &s.logits, &mut s.d_logits, d_z, caches.0, &mut d.decoder);
-        if objective.sampled() {
-            ratio_backward(objective.estimator(), s);
-        }
+        let (d_z, cache) = (Some(&mut s.d_z), &mut w.decoder);
+        self.decoder.backward(&s.z, &s.logits, &mut s.d_logits, d_z, cache, &mut d.decoder);
+    }
+
+    /// From ∂L/∂z, and what is at μ and log σ² already, to the gradient of the encoder's parameters.
+    pub(super) fn backward_from_z(&self, w: &mut Workspace<T, E, D>, d: &mut Self) {
+        let (s, cache) = (&mut w.signals, &mut w.encoder);
         gaussian::sample_backward(
             &s.log_var,
             &s.eps,
@@ -181,8 +197,14 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
             &mut s.d_mu,
             &mut s.d_log_var,
         );
-        self.encoder.backward(&s.x, &s.d_mu, &s.d_log_var, caches.1, &mut d.encoder);
-        figures
+        self.encoder.backward(&s.x, &s.d_mu, &s.d_log_var, None, cache, &mut d.encoder);
+    }
+
+    /// log p(x|z) of each sample, and no gradient.
+    pub(super) fn log_prob(&self, w: &mut Workspace<T, E, D>) {
+        let s = &mut w.signals;
+        let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
+        self.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
     }
 }
 
@@ -257,14 +279,15 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E,
 
     fn log_weights(&self, w: &mut Workspace<T, E, D>) {
         self.sample_and_decode(w);
+        self.log_prob(w);
         let s = &mut w.signals;
-        let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
-        self.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
         gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
     }
 
-    fn prior(&self, eps: ArrayView2<'_, f64>) -> Array2<f64> {
-        eps.to_owned()
+    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+        let mut z = Array2::zeros((n, self.latent()));
+        random::fill_normal(&mut z, seed, Purpose::Prior, 0, 0..n);
+        z
     }
 
     fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
@@ -305,7 +328,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Parameters<T> for Vae<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Purpose, rng};
+    use crate::random::rng;
 
     fn multiply_adds(pixels: usize, hidden: &[usize], latent: usize) -> usize {
         let rng = &mut rng(0, Purpose::Init, 0, 0);

@@ -1,10 +1,12 @@
 //! What a recipe describes: its model, its objective.
 
-use super::{Bound, Recipe};
+use super::{Bound, Prior, Recipe};
 use crate::{
     data::{Images, Part, View},
-    models::{AnyModel, MlpVae},
-    objectives::{AnyObjective, Elbo, Iwae, WeightedElbo},
+    distributions::Likelihood,
+    layers::Network,
+    models::{AnyModel, AnyVae, Decoder, Encoder, MlpVae, Vamp},
+    objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WeightedElbo},
     optim::{Settings, WarmUp},
     random::{self, Purpose},
     real::Real,
@@ -16,6 +18,9 @@ impl Recipe {
     pub fn objective(&self) -> AnyObjective {
         let plain = self.beta == 1.0 && self.warm_up == WarmUp::None && self.free_bits == 0.0;
         match self.objective {
+            Bound::Elbo if self.prior != Prior::Normal => {
+                AnyObjective::Sampled(SampledElbo::new(self.beta, self.warm_up))
+            }
             Bound::Iwae => AnyObjective::Iwae(Iwae { estimator: self.estimator }),
             Bound::Elbo if plain => AnyObjective::Elbo(Elbo),
             Bound::Elbo => {
@@ -26,7 +31,10 @@ impl Recipe {
 
     /// What evaluation calls the ELBO.
     pub fn elbo(&self) -> AnyObjective {
-        AnyObjective::Elbo(Elbo)
+        match self.prior {
+            Prior::Normal => AnyObjective::Elbo(Elbo),
+            Prior::VampPrior => AnyObjective::Sampled(SampledElbo::new(1.0, WarmUp::None)),
+        }
     }
 
     /// How the weights are moved.
@@ -71,6 +79,9 @@ impl Recipe {
     pub fn parameter_count(&self) -> Option<usize> {
         let pixels = self.pixel_count()?;
         let dense = |inputs: usize, outputs: usize| inputs.checked_add(1)?.checked_mul(outputs);
+        let hidden = |inputs: usize, outputs: usize| {
+            dense(inputs, outputs)?.checked_mul(if self.gated { 2 } else { 1 })
+        };
         let mut count = 0usize;
         let mut add = |n: Option<usize>| {
             count = count.checked_add(n?)?;
@@ -78,7 +89,7 @@ impl Recipe {
         };
         let widths: Vec<usize> = std::iter::once(pixels).chain(self.hidden.clone()).collect();
         for pair in widths.windows(2) {
-            add(dense(pair[0], pair[1]))?;
+            add(hidden(pair[0], pair[1]))?;
         }
         let features = *widths.last()?;
         add(dense(features, self.latent))?;
@@ -86,10 +97,13 @@ impl Recipe {
         let widths: Vec<usize> =
             std::iter::once(self.latent).chain(self.hidden.iter().rev().copied()).collect();
         for pair in widths.windows(2) {
-            add(dense(pair[0], pair[1]))?;
+            add(hidden(pair[0], pair[1]))?;
         }
         add(dense(*widths.last()?, self.likelihood.outputs(pixels)?))?;
         add(Some(self.likelihood.parameter_count()))?;
+        if self.prior == Prior::VampPrior {
+            add(self.pseudo_inputs.checked_mul(pixels))?;
+        }
         Some(count)
     }
 
@@ -113,7 +127,19 @@ impl Recipe {
         let pixels = self.pixel_count().expect("the size of the images is known");
         let rng = &mut random::rng(self.seed, Purpose::Init, 0, 0);
         let likelihood = self.likelihood.build(self.variance);
-        let Self { hidden, latent, activation, init, .. } = self;
-        MlpVae::mlp_with(likelihood, pixels, hidden, *latent, *activation, *init, rng)
+        let Self { hidden, latent, activation, init, gated, .. } = self;
+        let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
+        let network = |inputs, widths: &[usize], rng: &mut _| match gated {
+            true => Network::gated(inputs, widths, *init, rng),
+            false => Network::mlp(inputs, widths, *activation, *init, rng),
+        };
+        let encoder = Encoder::new(network(pixels, hidden, rng), *latent, *init, rng);
+        let outputs = likelihood.outputs(pixels);
+        let decoder = Decoder::new(network(*latent, &mirrored, rng), outputs, *init, rng);
+        let vae = AnyVae { encoder, decoder, likelihood };
+        match self.prior {
+            Prior::Normal => AnyModel::Vae(vae),
+            Prior::VampPrior => AnyModel::Vamp(Vamp::new(vae, self.pseudo_inputs, rng)),
+        }
     }
 }

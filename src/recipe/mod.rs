@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The recipes that come with the crate: name and TOML.
-pub const BUILT_IN: [(&str, &str); 10] = [
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("tutorial", include_str!("../../recipes/tutorial.toml")),
     ("pytorch-example", include_str!("../../recipes/pytorch-example.toml")),
     ("beta-vae", include_str!("../../recipes/beta-vae.toml")),
@@ -28,6 +28,7 @@ pub const BUILT_IN: [(&str, &str); 10] = [
     ("davidson-2", include_str!("../../recipes/davidson-2.toml")),
     ("davidson-20", include_str!("../../recipes/davidson-20.toml")),
     ("pythae-vae", include_str!("../../recipes/pythae-vae.toml")),
+    ("vampprior", include_str!("../../recipes/vampprior.toml")),
     ("iwae-vae", include_str!("../../recipes/iwae-vae.toml")),
     ("iwae-k5", include_str!("../../recipes/iwae-k5.toml")),
     ("iwae-k50", include_str!("../../recipes/iwae-k50.toml")),
@@ -61,6 +62,12 @@ pub struct Recipe {
     pub latent: usize,
     /// What follows every hidden layer.
     pub activation: Activation,
+    /// Whether hidden layers are gated in place of that, y = (x·W + b) ⊙ σ(x·V + c).
+    pub gated: bool,
+    /// p(z).
+    pub prior: Prior,
+    /// Components of the `vampprior`.
+    pub pseudo_inputs: usize,
     /// How the weights start.
     pub init: Init,
     /// How the bias of the decoder's last layer starts.
@@ -122,6 +129,18 @@ pub struct Recipe {
     pub image: Option<[usize; 2]>,
 }
 
+/// p(z).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prior {
+    /// N(0, I).
+    #[default]
+    Normal,
+    /// A mixture of the posteriors of learned pseudo-inputs: [`Vamp`](crate::models::Vamp).
+    #[serde(rename = "vampprior")]
+    VampPrior,
+}
+
 /// A bound on log p(x).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,6 +171,9 @@ impl Default for Recipe {
             hidden: vec![256],
             latent: 2,
             activation: Activation::Relu,
+            gated: false,
+            prior: Prior::Normal,
+            pseudo_inputs: 500,
             init: Init::Pytorch,
             output_bias: OutputBias::Init,
             pixels: Treatment::Grey,

@@ -2,7 +2,7 @@
 
 use super::{
     Bound, MAX_BATCH, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS, MAX_SAMPLES, MAX_WIDTH,
-    OutputBias, Recipe, RecipeError,
+    OutputBias, Prior, Recipe, RecipeError,
 };
 use crate::{
     data::Treatment, distributions::any::LikelihoodKind, objectives::Estimator, optim::WarmUp,
@@ -99,6 +99,20 @@ impl Recipe {
                 "output_bias is data, which is a logit, but likelihood is {}: it goes with bernoulli",
                 self.likelihood
             ),
+        );
+        demand(
+            self.prior == Prior::Normal || self.free_bits == 0.0,
+            "free_bits are of each latent dimension's divergence, which prior = \"vampprior\" does not \
+             split into dimensions"
+                .into(),
+        );
+        demand(
+            self.prior == Prior::Normal || self.estimator == Estimator::Total,
+            "prior = \"vampprior\" has estimator = \"total\" alone".into(),
+        );
+        demand(
+            in_range(self.pseudo_inputs, MAX_WIDTH),
+            format!("pseudo_inputs is {}, and must be 1 to {MAX_WIDTH}", self.pseudo_inputs),
         );
         demand(
             self.variance.is_finite() && self.variance > 0.0,

@@ -3,7 +3,9 @@
 use super::*;
 
 /// `key=value` overrides that each make another run of the small recipe.
-const CHOICES: [&str; 20] = [
+const CHOICES: [&str; 22] = [
+    "gated=true",
+    "prior=vampprior --set pseudo_inputs=5",
     "likelihood=continuous-bernoulli",
     "likelihood=gaussian",
     "likelihood=gaussian-shared",
@@ -164,6 +166,8 @@ fn choices_that_do_not_go_together_are_refused_before_any_training() {
         ("objective=iwae --set likelihood=gaussian-optimal", "do not go together"),
         ("pixels=fixed --set likelihood=gaussian", "grey pixels"),
         ("variance=0", "variance is 0"),
+        ("prior=vampprior --set free_bits=1", "free_bits"),
+        ("pseudo_inputs=0", "pseudo_inputs is 0"),
         (
             "schedule={stages=[{epochs=1,learning_rate=0.1}]}",
             "end after epoch 1, but the run has 2",

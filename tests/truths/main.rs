@@ -9,6 +9,7 @@ mod expected_gradient;
 mod fixed_variance;
 mod gaussian;
 mod marginal;
+mod mixture;
 mod probabilistic_pca;
 
 use elbo::{
