@@ -23,7 +23,7 @@ use ndarray::Array2;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A built-in recipe (tutorial, pytorch-example) or a file that ends in .toml
+    /// A built-in recipe (tutorial, pytorch-example, davidson-20, ..) or a file that ends in .toml
     #[arg(long, value_name = "NAME|FILE.toml", default_value = "tutorial")]
     recipe: String,
     /// Override any field of the recipe, such as activation=tanh; may be repeated

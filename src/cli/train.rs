@@ -22,7 +22,7 @@ use crate::{
     data::{self, Dataset, Images, Part},
     generation::Generate,
     pictures::save_grid,
-    recipe::Recipe,
+    recipe::{BUILT_IN, Recipe},
     training::{Checkpoint, Outcome, Position, Run, files},
 };
 
@@ -31,9 +31,9 @@ use crate::{
 /// Without options: the recipe `tutorial` on data/mnist, into runs/tutorial. The same recipe, seed
 /// and data give the same weights, bit for bit, on any number of threads.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = recipes())]
 pub struct Arguments {
-    /// A built-in recipe (tutorial, pytorch-example) or a file that ends in .toml [default:
+    /// A built-in recipe (tutorial, pytorch-example, davidson-20, ..) or a file that ends in .toml [default:
     /// tutorial; with --resume, the checkpoint's]
     #[arg(long, value_name = "NAME|FILE.toml")]
     recipe: Option<String>,
@@ -59,9 +59,9 @@ pub struct Arguments {
     /// Seed of all randomness
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Override any field of the recipe; may be repeated. Besides the options above:
-    /// activation=relu|tanh|sigmoid|softplus, init=pytorch|glorot|he, learning_rate=0.001,
-    /// manifold=square|quantiles, name=..
+    /// Override any key of the recipe; may be repeated: activation=relu|tanh|sigmoid|softplus,
+    /// likelihood=gaussian, pixels=binarised, objective=iwae, samples=5, beta=4, learning_rate=0.001,
+    /// schedule.growing.ratio=2, ..; recipes/README.md has all of them
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Go on from the checkpoint in the output folder, to more --epochs if they are given
@@ -73,6 +73,12 @@ pub struct Arguments {
     /// Say at the end how fast training was, next to the most that this machine can do
     #[arg(long, short)]
     verbose: bool,
+}
+
+/// Says what recipes there are.
+fn recipes() -> String {
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+    format!("{EXAMPLES}\n\nBuilt-in recipes: {}", names.join(", "))
 }
 
 const EXAMPLES: &str = "\

@@ -14,6 +14,12 @@ use crate::{
 /// A VAE whose networks and likelihood a recipe chooses.
 pub type AnyVae<T> = Vae<T, Network<T>, Decoder<T, Network<T>>, AnyLikelihood<T>>;
 
+/// The workspace of an [`AnyVae`].
+pub type AnyVaeWorkspace<T> = Workspace<T, Network<T>, Decoder<T, Network<T>>>;
+
+/// The same with the VampPrior.
+pub type AnyVampWorkspace<T> = VampWorkspace<T, Network<T>, Decoder<T, Network<T>>>;
+
 /// Any of the models of this module: what a recipe names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyModel<T> {
@@ -26,9 +32,9 @@ pub enum AnyModel<T> {
 /// The workspace of the model at hand.
 pub enum AnyWorkspace<T: Real> {
     /// Of a VAE.
-    Vae(Workspace<T, Network<T>, Decoder<T, Network<T>>>),
+    Vae(Box<AnyVaeWorkspace<T>>),
     /// Of one with the VampPrior.
-    Vamp(VampWorkspace<T, Network<T>, Decoder<T, Network<T>>>),
+    Vamp(Box<AnyVampWorkspace<T>>),
 }
 
 /// `$body` with the model at hand as `$model`.
@@ -106,8 +112,8 @@ impl<T: Real> Model<T> for AnyModel<T> {
 
     fn workspace_for(&self, images: usize, samples: usize) -> AnyWorkspace<T> {
         match self {
-            Self::Vae(vae) => AnyWorkspace::Vae(vae.workspace_for(images, samples)),
-            Self::Vamp(vamp) => AnyWorkspace::Vamp(vamp.workspace_for(images, samples)),
+            Self::Vae(vae) => AnyWorkspace::Vae(Box::new(vae.workspace_for(images, samples))),
+            Self::Vamp(vamp) => AnyWorkspace::Vamp(Box::new(vamp.workspace_for(images, samples))),
         }
     }
 

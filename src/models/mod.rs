@@ -7,7 +7,7 @@ mod model;
 mod vae;
 mod vamp;
 
-pub use any::{AnyModel, AnyVae, AnyWorkspace};
+pub use any::{AnyModel, AnyVae, AnyVaeWorkspace, AnyVampWorkspace, AnyWorkspace};
 pub use decoder::{Decoder, DecoderCache};
 pub use encoder::{Encoder, EncoderCache};
 pub use model::Model;

@@ -50,8 +50,12 @@ pub enum Estimator {
     Dreg,
 }
 
+/// # Panics
+///
+/// [`Objective::evaluate`] panics if the likelihood does not [factorise](Likelihood::factorises).
 impl<T: Real> Objective<T> for Iwae {
     fn evaluate(&self, likelihood: &impl Likelihood<T>, s: &mut Signals<T>) -> Figures {
+        assert!(likelihood.factorises(), "samples can be weighted one by one");
         let (images, samples) = (s.images(), s.samples());
         let share = 1.0 / images as f64;
         let d_loss = T::from_f64(share);

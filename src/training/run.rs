@@ -17,6 +17,7 @@ use crate::{
     files::{FileError, write_atomically},
     models::AnyModel,
     objectives::{AnyObjective, Figures},
+    optim::Schedule,
     real::Real,
     recipe::{OutputBias, Recipe, RecipeError},
 };
@@ -433,12 +434,14 @@ fn fit(recipe: &mut Recipe, images: &Images) -> Result<(), RunError> {
     Ok(recipe.validate()?)
 }
 
-/// The fields in which two recipes differ, `epochs` aside.
+/// The fields in which two recipes differ, `epochs` aside unless the schedule looks to their number.
 fn differences(then: &Recipe, now: &Recipe) -> Vec<String> {
+    let open = !matches!(then.schedule, Schedule::Cosine { .. });
     let table = |recipe| toml::Table::try_from(recipe).expect("a recipe is a flat table");
     let (then, now) = (table(then), table(now));
-    let changed =
-        now.iter().filter(|(key, value)| *key != "epochs" && then.get(*key) != Some(value));
+    let changed = now
+        .iter()
+        .filter(|(key, value)| !(open && *key == "epochs") && then.get(*key) != Some(value));
     changed
         .map(|(key, value)| {
             let then = then.get(key).map_or("unset".into(), ToString::to_string);
