@@ -1,9 +1,13 @@
 //! How good a trained model is.
 
+mod effective_sample_size;
 mod elbo;
 mod importance;
 pub mod pca;
+pub mod quality;
+mod subspace;
 
+pub use effective_sample_size::EffectiveSampleSize;
 pub use elbo::{ACTIVE_VARIANCE, Evaluation, Evaluator};
 pub use importance::{LogLikelihood, log_likelihood};
 
