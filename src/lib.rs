@@ -15,7 +15,7 @@
 //! | [`study`] | one training step taken apart |
 //! | [`parameters`], [`real`], [`random`] | named tensors; the two precisions; counter-based noise |
 //! | [`training`] | the loop, metrics, model files, checkpoints |
-//! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, PCA |
+//! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, the quality of samples, PCA |
 //! | [`generation`] | samples, reconstructions, the latent plane |
 //! | [`data`], [`pictures`], [`files`] | images in; PNG and SVG out; atomic writes |
 //! | [`recipe`] | what decides a run, in TOML |

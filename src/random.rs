@@ -36,6 +36,8 @@ pub enum Purpose {
     TrainPixels = 8,
     /// The same of test images.
     TestPixels = 9,
+    /// The same of a model's samples.
+    SamplePixels = 10,
 }
 
 /// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index

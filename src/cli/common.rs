@@ -122,6 +122,11 @@ impl DataArguments {
         Ok(dataset)
     }
 
+    /// The training images of the same data.
+    pub fn training_images(&self) -> Result<Images> {
+        Ok(data::load(&self.data, data::Part::Train)?.images)
+    }
+
     fn part(&self) -> data::Part {
         match self.part {
             Part::Train => data::Part::Train,

@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use ndarray::Array2;
 use serde::Serialize;
 
 use super::common::{DataArguments, Trained, Usage, print, print_json};
 use crate::{
     data::{Treatment, View},
-    evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
+    evaluation::{
+        Evaluation, Evaluator, LogLikelihood, log_likelihood,
+        quality::{Quality, Settings, quality},
+    },
+    generation::Generate,
 };
 
 /// Measure models: the ELBO with its parts, active units, and the log-likelihood
@@ -31,6 +36,10 @@ pub struct Arguments {
     /// Also estimate log p(x) with K importance samples per image
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     importance_samples: Option<u32>,
+    /// Also compare as many samples of the model with the images: precision, recall, and the
+    /// nearest-neighbour two-sample test, along principal components of the training images
+    #[arg(long)]
+    sample_quality: bool,
     /// Seed of the latent samples [default: the recipe's]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -47,6 +56,8 @@ struct Report {
     evaluation: Evaluation,
     #[serde(flatten)]
     likelihood: Option<LogLikelihood>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample_quality: Option<Quality>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -105,11 +116,37 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
         bar.finish_and_clear();
         likelihood
     });
+    let sample_quality = match arguments.sample_quality {
+        true => Some(sample_quality(arguments, trained, view, seed)?),
+        false => None,
+    };
     let (model, pixels) = (trained.path.display().to_string(), trained.recipe.pixels);
-    Ok(Report { model, pixels, evaluation, likelihood })
+    Ok(Report { model, pixels, evaluation, likelihood, sample_quality })
 }
 
-fn print_text(Report { pixels, evaluation: e, likelihood, .. }: &Report) -> Result<()> {
+/// As many samples as there are images, both in the model's own treatment.
+fn sample_quality(
+    arguments: &Arguments,
+    trained: &Trained,
+    view: View<'_>,
+    seed: u64,
+) -> Result<Quality> {
+    let mut samples = trained.vae.sample(view.count, seed);
+    trained.recipe.pixels.draw(&mut samples, seed);
+    let mut real = Array2::zeros(samples.dim());
+    view.gather(&view.indices().collect::<Vec<_>>(), 0, &mut real);
+    let settings = Settings::default();
+    if view.count <= settings.k {
+        return Err(
+            Usage::new(format!("sample quality needs more than {} images", settings.k)).into()
+        );
+    }
+    let train = arguments.data.training_images()?;
+    Ok(quality(&train, real.view(), samples.view(), settings))
+}
+
+fn print_text(report: &Report) -> Result<()> {
+    let Report { pixels, evaluation: e, likelihood, sample_quality, .. } = report;
     let mut lines = vec![
         format!("images          {:>10}, {pixels}", e.images),
         format!("elbo            {:>10.3} ± {:.3} nats per image", e.elbo, e.elbo_standard_error),
@@ -124,6 +161,16 @@ fn print_text(Report { pixels, evaluation: e, likelihood, .. }: &Report) -> Resu
             "log-likelihood  {value:>10.3} ± {error:.3} with {samples} importance samples"
         ));
         lines.push(format!("effective       {:>10.1} of them", l.effective_sample_size));
+    }
+    if let Some(Quality { comparison: c, .. }) = sample_quality {
+        lines.push(format!("precision       {:>10.3} of samples at k = {}", c.precision, c.k));
+        lines.push(format!("recall          {:>10.3}", c.recall));
+        lines.push(format!(
+            "1-NN accuracy   {:>10.3}, {:.3} ± {:.3} if samples were real",
+            c.nearest_neighbour_accuracy,
+            c.nearest_neighbour_null_accuracy,
+            c.nearest_neighbour_null_standard_error
+        ));
     }
     lines.push("\ndimension        kl   variance of the posterior mean".into());
     for (i, variance) in e.mean_variance.iter().enumerate() {

@@ -115,6 +115,20 @@ impl<'a> View<'a> {
     }
 }
 
+impl Treatment {
+    /// Makes of the means E[x|z] of samples, one a row, what the model is a model of: black or white
+    /// pixels by a draw, where pixels are binarised. Grey ones stay the means.
+    pub fn draw(self, means: &mut Array2<f32>, seed: u64) {
+        if self == Self::Grey {
+            return;
+        }
+        for (index, mut image) in means.rows_mut().into_iter().enumerate() {
+            let mut rng = random::rng(seed, Purpose::SamplePixels, 0, index as u64);
+            image.mapv_inplace(|v| binary(v, &mut rng));
+        }
+    }
+}
+
 /// 1 with probability v, else 0. Black and white are what they are and take no draw.
 fn binary<T: Real>(v: T, rng: &mut impl RngCore) -> T {
     if v == T::ZERO || v == T::ONE {

@@ -154,6 +154,25 @@ fn models_of_other_pixels_are_not_set_side_by_side() {
 }
 
 #[test]
+fn the_quality_of_samples_is_measured_in_the_pixels_of_the_model() {
+    let place = Place::new();
+    for pixels in ["grey", "fixed"] {
+        model(&place, pixels, &format!("pixels={pixels}"));
+        let evaluate = format!("evaluate {pixels}/model.safetensors --sample-quality");
+        let text = place.elbo(&evaluate).succeeds().stdout;
+        assert!(text.contains("precision") && text.contains("recall"), "{text}");
+        let json = place.elbo(&format!("{evaluate} --json")).succeeds().stdout;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let quality = &json["sample_quality"];
+        for figure in ["precision", "recall", "nearest_neighbour_accuracy"] {
+            let value = quality[figure].as_f64().unwrap();
+            assert!((0.0..=1.0).contains(&value), "{figure} {value}");
+        }
+        assert_eq!((&quality["images"], &quality["samples"]), (&TEST.into(), &TEST.into()));
+    }
+}
+
+#[test]
 fn choices_that_do_not_go_together_are_refused_before_any_training() {
     let place = Place::new();
     for (set, part) in [
