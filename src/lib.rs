@@ -10,7 +10,7 @@
 //! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
 //! | [`objectives`] | the ELBO, weighted or sampled, and the importance-weighted bound, with gradients |
 //! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, warm-up, clipping |
-//! | [`guide`] | fourteen chapters, from latent variables to the kernels |
+//! | [`guide`] | fifteen chapters, from latent variables to the kernels |
 //! | [`gradcheck`] | hand-written gradients against difference quotients |
 //! | [`study`] | one training step taken apart |
 //! | [`parameters`], [`real`], [`random`] | named tensors; the two precisions; counter-based noise |

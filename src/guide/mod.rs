@@ -37,4 +37,5 @@ chapters! {
     ch12_training_dynamics "12-training-dynamics.md" ["trade.svg" "warm-up.svg"]
     ch13_evaluating "13-evaluating.md" ["bound-against-k.svg"]
     ch14_tighter_bounds "14-tighter-bounds.md" []
+    ch15_likelihoods "15-likelihoods.md" []
 }
