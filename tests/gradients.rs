@@ -130,7 +130,7 @@ fn mixture(trials: &mut Vec<Trial>) {
     // What stood at μ and log σ² must not matter; what stood at z is added to.
     let nan = Array2::from_elem((4, 3), f64::NAN);
     let (mut d_z, mut d_mu, mut d_log_var) = (Array2::zeros((5, 3)), nan.clone(), nan);
-    mixture.backward(beta, &weights, &mu, &log_var, &z, &mut d_z, &mut d_mu, &mut d_log_var);
+    mixture.backward((beta, &weights), &log_var, &z, &mut d_z, &mut d_mu, &mut d_log_var);
     let mut loss = |mu: &Array2<f64>, log_var: &Array2<f64>, z: &Array2<f64>| {
         let mut log_prob = Array1::zeros(5);
         mixture.log_prob(mu, log_var, z, &mut log_prob);

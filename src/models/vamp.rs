@@ -165,16 +165,9 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vamp<T, E
         self.vae.backward_to_z(&mut w.vae, &mut d.vae);
         let s = &mut w.vae.signals;
         let beta = s.ratio_weight;
-        w.mixture.backward(
-            beta,
-            &s.weights,
-            &w.mu,
-            &w.log_var,
-            &s.z,
-            &mut s.d_z,
-            &mut w.d_mu,
-            &mut w.d_log_var,
-        );
+        let (d_mu, d_log_var) = (&mut w.d_mu, &mut w.d_log_var);
+        let weights = (beta, &s.weights);
+        w.mixture.backward(weights, &w.log_var, &s.z, &mut s.d_z, d_mu, d_log_var);
         s.d_mu.fill(T::ZERO);
         s.d_log_var.fill(T::ZERO);
         gaussian::log_posterior_backward(beta, &s.weights, &s.log_var, &mut s.d_log_var);

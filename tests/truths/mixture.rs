@@ -53,6 +53,42 @@ fn far_from_every_component_it_is_still_a_number() {
     assert_close(ours, nearest - 2.0f64.ln(), 1e-12);
 }
 
+/// Posteriors of a trained model are narrow, with σ far below |μ|.
+#[test]
+fn narrow_components_lose_no_more_than_f32_must() {
+    let mu = 3.0 * normal(160, 6).into_shape_with_order((4, 40)).unwrap();
+    let log_var = normal(160, 7).into_shape_with_order((4, 40)).unwrap() - 8.0;
+    // One sample near each component.
+    let noise = normal(160, 8).into_shape_with_order((4, 40)).unwrap();
+    let z = &mu + &(log_var.mapv(|v| (0.5 * v).exp()) * noise);
+    let z = z.mapv(|v| v as f32);
+    let exact = log_prob(&mu, &log_var, &z.mapv(f64::from));
+    let [mu, log_var] = [mu, log_var].map(|a| a.mapv(|v| v as f32));
+    // μ itself is rounded in f32, which moves log p by about 2e-7 · 3 / σ for each dimension.
+    let exact_of_rounded =
+        log_prob(&mu.mapv(f64::from), &log_var.mapv(f64::from), &z.mapv(f64::from));
+    let mut ours = Array1::from_elem(4, -0.5 * 40.0 * (2.0 * std::f32::consts::PI).ln());
+    Mixture::new(4, 4, 40).log_prob(&mu, &log_var, &z, &mut ours);
+    for ((ours, exact), rounded) in ours.iter().zip(&exact).zip(&exact_of_rounded) {
+        assert!((f64::from(*ours) - rounded).abs() < 1e-4, "{ours} {rounded}");
+        assert!((exact - rounded).abs() < 0.1, "{exact} {rounded}");
+    }
+}
+
+#[test]
+fn one_component_is_one_gaussian() {
+    let (mu, log_var): (Array2<f64>, Array2<f64>) = (array![[0.3, -1.2]], array![[0.4, -2.0]]);
+    let z = normal(10, 9).into_shape_with_order((5, 2)).unwrap();
+    let gaussian = |z: ndarray::ArrayView1<'_, f64>| -> f64 {
+        let terms = z.iter().zip(mu.row(0)).zip(log_var.row(0));
+        let ln_2pi = (2.0 * std::f64::consts::PI).ln();
+        terms.map(|((z, mu), s)| -0.5 * ((z - mu).powi(2) / s.exp() + s + ln_2pi)).sum()
+    };
+    for (z, ours) in z.rows().into_iter().zip(log_prob(&mu, &log_var, &z)) {
+        assert_close(ours, gaussian(z), 1e-13);
+    }
+}
+
 #[test]
 fn draws_from_the_prior_have_the_mixture_s_mean_and_variance() {
     let rng = &mut random::rng(3, Purpose::Init, 0, 0);
