@@ -30,7 +30,7 @@ fn images(count: usize, height: usize, width: usize) -> Images {
 
 /// The bits of all of an optimiser's moments.
 fn moments<T: Real, M: Parameters<T>>(optimiser: &Optimiser<M>) -> Vec<u64> {
-    optimiser.state().into_iter().flat_map(|(_, moment)| bits(moment)).collect()
+    optimiser.state().flat_map(|(_, moment)| bits(moment)).collect()
 }
 
 /// The bits of every parameter; an `f32` keeps all of its own in `f64`.

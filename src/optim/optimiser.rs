@@ -179,20 +179,22 @@ impl<M> Optimiser<M> {
     }
 
     /// The moments, each with what stands before its tensors' names in a checkpoint.
-    pub fn state(&self) -> Vec<(&'static str, &M)> {
-        match self {
-            Self::Adam(Adam { m, v, .. }) => vec![("adam.m.", m), ("adam.v.", v)],
-            Self::Sgd(Sgd { b, .. }) => vec![("sgd.b.", b)],
-            Self::RmsProp(RmsProp { v, .. }) => vec![("rmsprop.v.", v)],
-        }
+    pub fn state(&self) -> impl Iterator<Item = (&'static str, &M)> {
+        let moments = match self {
+            Self::Adam(Adam { m, v, .. }) => [Some(("adam.m.", m)), Some(("adam.v.", v))],
+            Self::Sgd(Sgd { b, .. }) => [Some(("sgd.b.", b)), None],
+            Self::RmsProp(RmsProp { v, .. }) => [Some(("rmsprop.v.", v)), None],
+        };
+        moments.into_iter().flatten()
     }
 
     /// The same, to write.
-    pub fn state_mut(&mut self) -> Vec<(&'static str, &mut M)> {
-        match self {
-            Self::Adam(Adam { m, v, .. }) => vec![("adam.m.", m), ("adam.v.", v)],
-            Self::Sgd(Sgd { b, .. }) => vec![("sgd.b.", b)],
-            Self::RmsProp(RmsProp { v, .. }) => vec![("rmsprop.v.", v)],
-        }
+    pub fn state_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut M)> {
+        let moments = match self {
+            Self::Adam(Adam { m, v, .. }) => [Some(("adam.m.", m)), Some(("adam.v.", v))],
+            Self::Sgd(Sgd { b, .. }) => [Some(("sgd.b.", b)), None],
+            Self::RmsProp(RmsProp { v, .. }) => [Some(("rmsprop.v.", v)), None],
+        };
+        moments.into_iter().flatten()
     }
 }

@@ -246,9 +246,8 @@ impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
     /// A finite loss can still have an infinite gradient, and a finite gradient a square that
     /// overflows; what is to be kept is therefore looked at whole.
     fn check_state(&self, epoch: u64) -> Result<(), NonFinite> {
-        let state = self.optimiser.state();
-        let moments =
-            || state.iter().find_map(|(prefix, moment)| first_non_finite(prefix, *moment));
+        let of_a_moment = |(prefix, moment)| first_non_finite(prefix, moment);
+        let moments = || self.optimiser.state().find_map(of_a_moment);
         match first_non_finite("", &self.model).or_else(moments) {
             Some(tensor) => Err(NonFinite { tensor, step: self.optimiser.steps(), epoch }),
             None => Ok(()),
