@@ -115,7 +115,9 @@ pub fn team<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     let isa = Isa::active();
     match rayon::current_thread_index() {
         Some(_) => lead(size, f),
-        None => rayon::scope(|_| isa.scope(|| lead(size, f))),
+        // The thread that rayon moves `f` to is asked for its own role: it may have one, while it
+        // waits until the helpers of its last team have left.
+        None => rayon::scope(|_| isa.scope(|| team(f))),
     }
 }
 

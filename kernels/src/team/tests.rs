@@ -176,6 +176,24 @@ fn two_teams_in_one_pool_get_on() {
     }
 }
 
+/// The teams' calls wait in a queue, and a thread of the pool that waits until a helper of one team
+/// has woken up and left takes the next call from it.
+#[test]
+fn teams_called_from_many_threads_outside_the_pool_get_on() {
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                for _ in 0..60 {
+                    team(|| {
+                        check_all_counts();
+                        thread::sleep(PATIENCE * 2);
+                    });
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_team_is_not_larger_than_the_pool_or_the_machine() {
     let cores = thread::available_parallelism().unwrap().get();
