@@ -65,7 +65,7 @@ impl Posterior {
 
 /// What a trained model shows. Every [`Model`] has it.
 pub trait Generate<T: Real>: Model<T> {
-    /// q(z|x) of the images at `indices`.
+    /// μ and log σ² of q(z|x) of the images at `indices`.
     fn posterior<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Posterior {
         let images = images.into();
         let zeros = Array2::zeros((indices.len(), self.latent()));
@@ -85,17 +85,36 @@ pub trait Generate<T: Real>: Model<T> {
         posterior
     }
 
+    /// The z that stands for each of the images at `indices`, (images, latent): z at ε = 0. Of a Gaussian
+    /// posterior that is μ; a flow takes μ further.
+    fn codes<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
+        let images = images.into();
+        let mut codes = Array2::zeros((indices.len(), self.latent()));
+        let z = codes.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
+        team(|| {
+            for (indices, z) in indices.chunks(EVALUATION_BATCH).zip(z) {
+                let mut w = self.workspace_for(indices.len(), 1);
+                images.gather(indices, 0, &mut Self::signals(&mut w).x);
+                self.encode(&mut w);
+                // ε of a fresh workspace is 0.
+                self.log_weights(&mut w);
+                assign_cast(Self::signals(&mut w).z.view(), z);
+            }
+        });
+        codes
+    }
+
     /// n samples: z ~ p(z), then E[x|z].
     fn sample(&self, n: usize, seed: u64) -> Array2<f32> {
         self.decode_mean(self.prior(n, seed).view())
     }
 
-    /// E[x|z] at z = μ(x) of the images at `indices`.
+    /// E[x|z] at the [codes](Self::codes) z of the images at `indices`.
     fn reconstruct<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
-        self.decode_mean(cast(self.posterior(images, indices).mu.view()).view())
+        self.decode_mean(cast(self.codes(images, indices).view()).view())
     }
 
-    /// `steps` pictures on the straight line from μ of one image to μ of another, both included.
+    /// `steps` pictures on the straight line from the code of one image to that of another, both included.
     fn interpolate<'a>(
         &self,
         images: impl Into<View<'a>>,
@@ -103,10 +122,10 @@ pub trait Generate<T: Real>: Model<T> {
         to: usize,
         steps: usize,
     ) -> Array2<f32> {
-        let mu: Array2<f64> = cast(self.posterior(images, &[from, to]).mu.view());
+        let ends: Array2<f64> = cast(self.codes(images, &[from, to]).view());
         let share = |i: usize| if steps < 2 { 0.0 } else { i as f64 / (steps - 1) as f64 };
         let z = Array2::from_shape_fn((steps, self.latent()), |(i, j)| {
-            (1.0 - share(i)) * mu[[0, j]] + share(i) * mu[[1, j]]
+            (1.0 - share(i)) * ends[[0, j]] + share(i) * ends[[1, j]]
         });
         self.decode_mean(z.view())
     }

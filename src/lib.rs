@@ -6,7 +6,8 @@
 //! | where | what |
 //! | --- | --- |
 //! | [`models::Vae`] | the walk of one batch: images -> (μ, log σ²) -> z -> logits -> objective, and back |
-//! | [`layers`] | maps with parameters, `forward` beside `backward`: dense, activations, MLP, gated |
+//! | [`layers`] | maps with parameters, `forward` beside `backward`: dense, activations, MLP, gated, masked |
+//! | [`models`] | besides: the VampPrior, two layers of latent variables, a flow as the posterior |
 //! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
 //! | [`objectives`] | the ELBO, weighted or sampled, and the importance-weighted bound, with gradients |
 //! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, warm-up, clipping |

@@ -10,8 +10,8 @@ use elbo::{
         gaussian, mixture::Mixture,
     },
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
-    layers::{Activation, Dense, Gated, Init, Mlp, Network},
-    models::{Decoder, MlpVae, Vamp},
+    layers::{Activation, Dense, Gated, Init, Masked, Mlp, Network},
+    models::{Decoder, IafVae, MlpTwoLayer, MlpVae, Model, Vamp},
     objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WeightedElbo},
     optim::WarmUp,
     parameters::Parameters,
@@ -27,17 +27,21 @@ fn main() {
     let mut trials = vec![];
     dense(&mut trials);
     activations(&mut trials);
+    masked(&mut trials);
     mlp(&mut trials);
     networks(&mut trials);
     decoder(&mut trials);
     mixture(&mut trials);
     gaussian_sample(&mut trials);
     gaussian_kl(&mut trials);
+    gaussian_log_density(&mut trials);
     bernoulli(&mut trials);
     fixed_variance(&mut trials);
     objectives(&mut trials);
     samples(&mut trials);
     vamp(&mut trials);
+    two_layer(&mut trials);
+    iaf(&mut trials);
     likelihoods(&mut trials);
     vae(&mut trials);
     planted_faults(&mut trials);
@@ -80,6 +84,15 @@ fn dense(trials: &mut Vec<Trial>) {
         let dense = Dense::new(inputs, outputs, Init::Pytorch, rng);
         rows(trials, &format!("dense, batch {batch}"), gradcheck::layer(&dense, batch));
     }
+}
+
+fn masked(trials: &mut Vec<Trial>) {
+    let rng = &mut random::rng(1, Purpose::Init, 0, 0);
+    let mut masked = Masked::new(5, 4, |i, j| i > j, Init::Pytorch, rng);
+    rows(trials, "masked, batch 3", gradcheck::layer(&masked, 3));
+    // A weight that is cut counts for nothing, whatever a file says it is.
+    masked.dense.weight.fill(0.7);
+    rows(trials, "masked, cut weights not 0", gradcheck::layer(&masked, 3));
 }
 
 fn activations(trials: &mut Vec<Trial>) {
@@ -199,6 +212,38 @@ fn gaussian_kl(trials: &mut Vec<Trial>) {
     }
 }
 
+/// log N(z; μ, σ²) at z, μ and log σ², each row with its own weight.
+fn gaussian_log_density(trials: &mut Vec<Trial>) {
+    let (mu, z, weights) = (normal(3, 4, 24), normal(3, 4, 25), normal(1, 3, 26).row(0).to_owned());
+    let mut log_var = normal(3, 4, 5);
+    log_var[[0, 1]] = gaussian::LOG_VAR_BOUND + 1.5;
+    let (beta, mut precision) = (0.7, mu.clone());
+    gaussian::log_density(&mu, &log_var, &z, &mut precision, &mut Array1::zeros(3));
+    // What stood at μ and log σ² must not matter; what stood at z is added to.
+    let nan = Array2::from_elem((3, 4), f64::NAN);
+    let (mut d_z, mut d_mu, mut d_log_var) = (Array2::zeros((3, 4)), nan.clone(), nan);
+    gaussian::log_density_backward(
+        beta,
+        &weights,
+        &mu,
+        &log_var,
+        &z,
+        &precision,
+        &mut d_z,
+        &mut d_mu,
+        &mut d_log_var,
+    );
+    let mut loss = |mu: &Array2<f64>, log_var: &Array2<f64>, z: &Array2<f64>| {
+        let mut log_p = Array1::zeros(3);
+        gaussian::log_density(mu, log_var, z, &mut precision, &mut log_p);
+        -beta * (&weights * &log_p).sum()
+    };
+    let title = "gaussian log density";
+    row(trials, title, gradcheck::input("mu", &mu, &d_mu, |mu| loss(mu, &log_var, &z)));
+    row(trials, title, gradcheck::input("log_var", &log_var, &d_log_var, |v| loss(&mu, v, &z)));
+    row(trials, title, gradcheck::input("z", &z, &d_z, |z| loss(&mu, &log_var, z)));
+}
+
 fn bernoulli(trials: &mut Vec<Trial>) {
     for (name, scale) in [("small", 1.0), ("large", 40.0)] {
         let logits = normal(3, 5, 12) * scale;
@@ -313,20 +358,48 @@ fn vamp(trials: &mut Vec<Trial>) {
         let vae = MlpVae::mlp(9, &[6], 2, Activation::Tanh, Init::Pytorch, rng);
         let mut vamp = Vamp::new(vae, components, rng);
         vamp.pseudo_inputs += &normal(components, 9, 18);
-        let x = normal(3, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
-        for k in [1, 3] {
-            let eps = normal(3 * k, 2, 15);
-            let mut model = |name: &str, objective: AnyObjective| {
-                let report = gradcheck::model(&vamp, &objective, &x, &eps, Elements::All);
-                rows(
-                    trials,
-                    &format!("vamp, {components} components, {k} samples, {name}"),
-                    report,
-                );
-            };
-            model("elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)));
-            model("iwae", AnyObjective::Iwae(Iwae::default()));
-        }
+        sampled_model(trials, &format!("vamp, {components} components"), &vamp);
+    }
+}
+
+/// A whole model on three images with one and with three samples of each, for both objectives of a
+/// model without a divergence in closed form.
+fn sampled_model(trials: &mut Vec<Trial>, title: &str, model: &impl Model<f64>) {
+    let x = normal(3, model.pixels(), 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+    let objectives = [
+        ("elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None))),
+        ("iwae", AnyObjective::Iwae(Iwae::default())),
+    ];
+    for ((name, objective), k) in objectives.iter().flat_map(|o| [(o, 1), (o, 3)]) {
+        let eps = normal(3 * k, model.noise(), 15);
+        let report = gradcheck::model(model, objective, &x, &eps, Elements::All);
+        rows(trials, &format!("{title}, {k} samples, {name}"), report);
+    }
+}
+
+fn two_layer(trials: &mut Vec<Trial>) {
+    for (hidden, hidden2) in [(&[][..], &[][..]), (&[6], &[5]), (&[7, 6], &[5, 4])] {
+        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
+        let (activation, init) = (Activation::Tanh, Init::Pytorch);
+        let model =
+            MlpTwoLayer::mlp_with(Bernoulli, 9, hidden, hidden2, 3, 2, activation, init, rng);
+        sampled_model(trials, &format!("two layers 9-{hidden:?}-3-{hidden2:?}-2"), &model);
+    }
+}
+
+/// No step, one dimension (whose steps see the context alone), an order and its reverse, and hidden
+/// layers narrower and wider than z.
+fn iaf(trials: &mut Vec<Trial>) {
+    for (latent, steps, width) in [(2, 0, 3), (1, 2, 3), (3, 1, 2), (3, 3, 7)] {
+        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
+        let (activation, init) = (Activation::Tanh, Init::Pytorch);
+        let vae = MlpVae::mlp(9, &[6], latent, activation, init, rng);
+        let model = IafVae::new(vae, steps, width, activation, init, rng);
+        sampled_model(
+            trials,
+            &format!("iaf, latent {latent}, {steps} steps, {width} wide"),
+            &model,
+        );
     }
 }
 

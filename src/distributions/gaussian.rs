@@ -14,7 +14,7 @@
 //! reparameterisation) and appendix B (the divergence).
 
 use elbo_kernels::passes;
-use ndarray::{Array1, Array2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayRef2, Axis, Zip};
 
 use crate::real::{Real, flat_mut};
 
@@ -49,7 +49,7 @@ pub(super) fn bounded_derivative<T: Real>(log_var: T) -> T {
 pub fn sample<T: Real>(
     mu: &Array2<T>,
     log_var: &Array2<T>,
-    eps: &Array2<T>,
+    eps: &ArrayRef2<T>,
     sigma: &mut Array2<T>,
     z: &mut Array2<T>,
 ) {
@@ -72,7 +72,7 @@ pub fn sample<T: Real>(
 /// both summed over the samples of a row.
 pub fn sample_backward<T: Real>(
     log_var: &Array2<T>,
-    eps: &Array2<T>,
+    eps: &ArrayRef2<T>,
     sigma: &Array2<T>,
     d_z: &Array2<T>,
     d_mu: &mut Array2<T>,
@@ -131,7 +131,7 @@ pub fn score_function<T: Real>(
 /// constants cancel and Σⱼ ½ (εⱼ² - zⱼ² + sⱼ) is left. Its mean over q is -KL.
 pub fn log_ratio<T: Real>(
     log_var: &Array2<T>,
-    eps: &Array2<T>,
+    eps: &ArrayRef2<T>,
     z: &Array2<T>,
     log_ratio: &mut Array1<T>,
 ) {
@@ -147,7 +147,7 @@ pub fn log_ratio<T: Real>(
 
 /// log q(z|x) of each sample, (K·N), less the -½ latent · ln 2π of every such density: at z = μ + σ·ε
 /// it is -½ Σⱼ (εⱼ² + sⱼ).
-pub fn log_posterior<T: Real>(log_var: &Array2<T>, eps: &Array2<T>, log_q: &mut Array1<T>) {
+pub fn log_posterior<T: Real>(log_var: &Array2<T>, eps: &ArrayRef2<T>, log_q: &mut Array1<T>) {
     let rows = log_var.rows().into_iter().cycle().zip(eps.rows());
     for (log_q, (log_var, eps)) in log_q.iter_mut().zip(rows) {
         let mut sum = T::ZERO;
@@ -211,6 +211,66 @@ pub fn path_log_posterior_backward<T: Real>(
             *d_z += -(beta * weight * eps / sigma);
         });
     }
+}
+
+/// *Adds* log N(z; μ, σ²) of each row, less the -½ latent · ln 2π of every such density, to `log_p`
+/// (rows): Σⱼ -½ ((zⱼ - μⱼ)² e^(-sⱼ) + sⱼ).
+///
+/// For a z that is not drawn from this Gaussian, which its own μ and log σ² (rows, latent) describe row
+/// by row; z is of the same shape. Keeps e⁻ˢ in `precision` for [`log_density_backward`].
+pub fn log_density<T: Real>(
+    mu: &Array2<T>,
+    log_var: &Array2<T>,
+    z: &Array2<T>,
+    precision: &mut Array2<T>,
+    log_p: &mut Array1<T>,
+) {
+    Zip::from(&mut *precision).and(log_var).for_each(|p, &v| *p = -bounded(v));
+    passes::exp(flat_mut(precision));
+    for (r, log_p) in log_p.iter_mut().enumerate() {
+        let mut sum = T::ZERO;
+        Zip::from(mu.row(r))
+            .and(log_var.row(r))
+            .and(z.row(r))
+            .and(precision.row(r))
+            .for_each(|&mu, &v, &z, &p| sum += (z - mu) * (z - mu) * p + bounded(v));
+        *log_p += -T::HALF * sum;
+    }
+}
+
+/// The gradient of -β Σᵣ wᵣ log N(zᵣ; μᵣ, σᵣ²), after [`log_density`] of the same: *adds* to `d_z`, and
+/// writes into `d_mu` and `d_log_var`, all (rows, latent).
+///
+/// With δ = (z - μ) e⁻ˢ,
+///
+/// - ∂log N/∂z = -δ and ∂log N/∂μ = δ;
+/// - ∂log N/∂log σ² = ½ ((z - μ) δ - 1) within the bound, 0 outside.
+#[allow(clippy::too_many_arguments)]
+pub fn log_density_backward<T: Real>(
+    beta: T,
+    weights: &Array1<T>,
+    mu: &Array2<T>,
+    log_var: &Array2<T>,
+    z: &Array2<T>,
+    precision: &Array2<T>,
+    d_z: &mut Array2<T>,
+    d_mu: &mut Array2<T>,
+    d_log_var: &mut Array2<T>,
+) {
+    let weights = weights.view().insert_axis(Axis(1));
+    Zip::from(&mut *d_mu)
+        .and(mu)
+        .and(z)
+        .and(precision)
+        .and_broadcast(weights)
+        .for_each(|d, &mu, &z, &p, &weight| *d = -(beta * weight * (z - mu) * p));
+    Zip::from(d_z).and(&*d_mu).for_each(|d_z, &d_mu| *d_z += -d_mu);
+    // -½ βw ((z - μ) δ - 1), in which βw δ is -∂L/∂μ.
+    Zip::from(d_log_var).and(mu).and(log_var).and(z).and(&*d_mu).and_broadcast(weights).for_each(
+        |d, &mu, &v, &z, &d_mu, &weight| {
+            *d = T::HALF * ((z - mu) * d_mu + beta * weight) * bounded_derivative(v);
+        },
+    );
 }
 
 /// KL(q(z|x) ‖ N(0, I)) in nats, for each image and dimension: (batch, latent).

@@ -6,6 +6,7 @@
 //! | [`Activation`] | y = f(x), element by element |
 //! | [`Mlp`] | dense layers, each followed by an activation |
 //! | [`Gated`] | y = (x·W + b) ⊙ σ(x·V + c) |
+//! | [`Masked`] | y = x·(M ⊙ W) + b, some connections cut |
 //! | [`Stack`] | any layers one after the other |
 //! | [`Network`] | an MLP or gated layers, as a recipe says |
 
@@ -13,6 +14,7 @@ mod activations;
 mod dense;
 mod gated;
 mod init;
+mod masked;
 mod mlp;
 mod network;
 mod stack;
@@ -21,6 +23,7 @@ pub use activations::Activation;
 pub use dense::Dense;
 pub use gated::{Gated, GatedCache};
 pub use init::Init;
+pub use masked::{Masked, MaskedCache};
 pub use mlp::{Mlp, MlpCache};
 use ndarray::Array2;
 pub use network::{Network, NetworkCache};

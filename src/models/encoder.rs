@@ -25,8 +25,8 @@ pub struct Encoder<T, N> {
 
 /// The features of one batch, their gradient, and the hidden network's own cache.
 pub struct EncoderCache<T: Real, N: Layer<T>> {
-    h: Array2<T>,
-    d_h: Array2<T>,
+    pub(super) h: Array2<T>,
+    pub(super) d_h: Array2<T>,
     hidden: N::Cache,
 }
 
@@ -79,11 +79,35 @@ impl<T: Real, N: Layer<T>> Encoder<T, N> {
         cache: &mut EncoderCache<T, N>,
         d: &mut Self,
     ) {
-        let EncoderCache { h, d_h, hidden } = cache;
+        self.backward_heads(d_mu, d_log_var, cache, d);
+        self.backward_hidden(x, d_x, cache, d);
+    }
+
+    /// The first half of [`backward`](Self::backward), to the ∂L/∂h of the cache. A model with another
+    /// head on h adds its own to it.
+    pub(super) fn backward_heads(
+        &self,
+        d_mu: &Array2<T>,
+        d_log_var: &Array2<T>,
+        cache: &mut EncoderCache<T, N>,
+        d: &mut Self,
+    ) {
+        let EncoderCache { h, d_h, .. } = cache;
         self.mu.backward_parameters(h, d_mu, &mut d.mu);
         self.log_var.backward_parameters(h, d_log_var, &mut d.log_var);
         self.mu.backward_input(d_mu, Output::Overwrite, d_h);
         self.log_var.backward_input(d_log_var, Output::Accumulate, d_h);
+    }
+
+    /// The second half, from the ∂L/∂h of the cache on.
+    pub(super) fn backward_hidden(
+        &self,
+        x: &Array2<T>,
+        d_x: Option<&mut Array2<T>>,
+        cache: &mut EncoderCache<T, N>,
+        d: &mut Self,
+    ) {
+        let EncoderCache { h, d_h, hidden } = cache;
         self.hidden.backward(x, h, d_h, d_x, hidden, &mut d.hidden);
     }
 }

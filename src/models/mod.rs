@@ -1,15 +1,21 @@
 //! Networks and an objective wired together.
 
 mod any;
+mod autoregressive;
 mod decoder;
 mod encoder;
+mod iaf;
 mod model;
+mod two_layer;
 mod vae;
 mod vamp;
 
 pub use any::{AnyModel, AnyVae, AnyVaeWorkspace, AnyVampWorkspace, AnyWorkspace};
+pub use autoregressive::{AutoregressiveCache, AutoregressiveStep, GATE_BIAS, Order};
 pub use decoder::{Decoder, DecoderCache};
 pub use encoder::{Encoder, EncoderCache};
+pub use iaf::{IafVae, IafWorkspace};
 pub use model::Model;
+pub use two_layer::{MlpTwoLayer, TwoLayer, TwoLayerWorkspace};
 pub use vae::{MlpVae, Vae, Workspace};
 pub use vamp::{Vamp, VampWorkspace};

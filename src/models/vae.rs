@@ -39,8 +39,8 @@ pub type MlpVae<T, L = Bernoulli> = Vae<T, Mlp<T>, Decoder<T, Mlp<T>>, L>;
 pub struct Workspace<T: Real, E: Layer<T>, D: Layer<T>> {
     /// What the model, the objective and the caller read and write.
     pub signals: Signals<T>,
-    encoder: EncoderCache<T, E>,
-    decoder: D::Cache,
+    pub(super) encoder: EncoderCache<T, E>,
+    pub(super) decoder: D::Cache,
 }
 
 impl<T: Real> MlpVae<T> {
@@ -143,9 +143,16 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
 
     /// ε -> z -> logits, of (μ, log σ²) as they are.
     pub(super) fn sample_and_decode(&self, w: &mut Workspace<T, E, D>) {
-        let s = &mut w.signals;
-        gaussian::sample(&s.mu, &s.log_var, &s.eps, &mut s.sigma, &mut s.z);
+        self.sample(w);
         self.decode(w);
+    }
+
+    /// ε -> z. A model that is built on top of this one may have noise of its own in further columns
+    /// of ε.
+    pub(super) fn sample(&self, w: &mut Workspace<T, E, D>) {
+        let s = &mut w.signals;
+        let (eps, _) = s.eps.view().split_at(Axis(1), self.encoder.latent());
+        gaussian::sample(&s.mu, &s.log_var, &eps, &mut s.sigma, &mut s.z);
     }
 
     /// The objective's figures for the batch in `w`, with its latent samples.
@@ -188,16 +195,17 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
 
     /// From ∂L/∂z, and what is at μ and log σ² already, to the gradient of the encoder's parameters.
     pub(super) fn backward_from_z(&self, w: &mut Workspace<T, E, D>, d: &mut Self) {
+        self.sample_backward(w);
         let (s, cache) = (&mut w.signals, &mut w.encoder);
-        gaussian::sample_backward(
-            &s.log_var,
-            &s.eps,
-            &s.sigma,
-            &s.d_z,
-            &mut s.d_mu,
-            &mut s.d_log_var,
-        );
         self.encoder.backward(&s.x, &s.d_mu, &s.d_log_var, None, cache, &mut d.encoder);
+    }
+
+    /// From ∂L/∂z, and what is at μ and log σ² already, to ∂L/∂μ and ∂L/∂log σ².
+    pub(super) fn sample_backward(&self, w: &mut Workspace<T, E, D>) {
+        let s = &mut w.signals;
+        let (eps, _) = s.eps.view().split_at(Axis(1), self.encoder.latent());
+        let (d_mu, d_log_var) = (&mut s.d_mu, &mut s.d_log_var);
+        gaussian::sample_backward(&s.log_var, &eps, &s.sigma, &s.d_z, d_mu, d_log_var);
     }
 
     /// log p(x|z) of each sample, and no gradient.

@@ -15,7 +15,8 @@ use crate::real::{Real, flat};
 pub struct Signals<T> {
     /// The images, (batch, pixels). The caller fills it.
     pub x: Array2<T>,
-    /// Standard normal noise, (K·N, latent). The caller fills it.
+    /// Standard normal noise, (K·N, latent), or wider where a [model](crate::models::Model::noise) needs
+    /// more of it. The caller fills it.
     pub eps: Array2<T>,
     /// μ of q(z|x), (batch, latent).
     pub mu: Array2<T>,
