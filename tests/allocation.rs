@@ -7,15 +7,15 @@ use std::{alloc::System, fs, ops::ControlFlow, path::Path};
 
 use elbo::{
     data::{Images, Part, Pixels},
-    distributions::{Likelihood, any::LikelihoodKind},
+    distributions::{Likelihood, any::LikelihoodKind, bernoulli::Bernoulli},
     layers::{Activation, Init},
-    models::{MlpVae, Model},
-    objectives::{Elbo, Objective},
+    models::{IafVae, MlpTwoLayer, MlpVae, Model},
+    objectives::{Elbo, Iwae, Objective},
     parameters::Parameters,
     random::{self, Purpose},
     real::Real,
     recipe::Recipe,
-    training::{Checkpoint, Trainer, load_model},
+    training::{Checkpoint, Plan, Trainer, load_model},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array1, Array2};
@@ -34,6 +34,22 @@ fn main() {
         }
     }
     for threads in [1, 2] {
+        let rng = &mut random::rng(6, Purpose::Init, 0, 0);
+        let (tanh, glorot, widths) = (Activation::Tanh, Init::Glorot, &[200]);
+        let two_layer = MlpTwoLayer::<f32>::mlp_with(
+            Bernoulli,
+            784,
+            widths,
+            &[100],
+            100,
+            50,
+            tanh,
+            glorot,
+            rng,
+        );
+        trials.push(sampled("two layers", two_layer, threads));
+        let vae = MlpVae::<f32>::mlp(784, widths, 32, tanh, glorot, rng);
+        trials.push(sampled("a flow", IafVae::new(vae, 2, 320, tanh, glorot, rng), threads));
         trials.push(recipe(&["objective=iwae", "samples=3", "optimiser=sgd"], threads));
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
@@ -99,6 +115,16 @@ fn steady<T: Real>(precision: &str, activation: Activation, threads: usize) -> T
     let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
     let name = format!("from the second step on nothing: {precision}, {activation:?}, {threads}");
     Trial::test(name, run)
+}
+
+/// The same of a model that needs a sampled objective, with two samples of each image.
+fn sampled(name: &str, model: impl Model<f32> + 'static, threads: usize) -> Trial {
+    let run = move || {
+        let (images, plan) = (images(3 * 128 + 77, 28), Recipe::default().plan());
+        let plan = Plan { samples: 2, ..plan };
+        asks_for_nothing(Trainer::with(model, Iwae::default(), &images, plan), threads)
+    };
+    Trial::test(format!("from the second step on nothing: {name}, {threads}"), run)
 }
 
 /// The same of the model, the objective and the optimiser that a recipe names.

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 
 use elbo::{
     data::{Images, Pixels},
+    distributions::bernoulli::Bernoulli,
     evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
     generation::Generate,
     layers::{Activation, Init},
-    models::{AnyModel, MlpVae},
-    objectives::{Elbo, Figures},
-    optim::Optimiser,
+    models::{AnyModel, IafVae, MlpTwoLayer, MlpVae, Model},
+    objectives::{Elbo, Figures, Objective, SampledElbo},
+    optim::{Optimiser, WarmUp},
     parameters::Parameters,
     random::{self, Purpose},
     real::Real,
@@ -54,12 +55,20 @@ struct Outcome {
     samples: Vec<u32>,
 }
 
-/// Two full batches and an odd one.
 fn outcome<T: Real>(images: &Images, hidden: &[usize], activation: Activation) -> Outcome {
     let rng = &mut random::rng(1, Purpose::Init, 0, 0);
     let pixels = images.pixels_per_image();
     let vae = MlpVae::<T>::mlp(pixels, hidden, 20, activation, Init::Glorot, rng);
-    let mut trainer = Trainer::new(vae, Elbo, images, 128, 1e-3, 2);
+    outcome_of(vae, Elbo, images)
+}
+
+/// Two full batches and an odd one.
+fn outcome_of<T: Real>(
+    model: impl Model<T>,
+    objective: impl Objective<T> + Copy,
+    images: &Images,
+) -> Outcome {
+    let mut trainer = Trainer::new(model, objective, images, 128, 1e-3, 2);
     let train = trainer.epoch(|_| ControlFlow::Continue(())).unwrap().unwrap();
     let (model, optimiser) = (&trainer.model, &trainer.optimiser);
     assert_eq!(optimiser.steps(), 3);
@@ -67,7 +76,7 @@ fn outcome<T: Real>(images: &Images, hidden: &[usize], activation: Activation) -
         weights: bits(model),
         moments: moments(optimiser),
         train,
-        test: Evaluator::new(model, images).evaluate(model, &Elbo, 3, 1),
+        test: Evaluator::new(model, images).evaluate(model, &objective, 3, 1),
         likelihood: log_likelihood(model, images, 2, 4, |_| ()),
         samples: model.sample(5, 6).iter().map(|v| v.to_bits()).collect(),
     }
@@ -101,6 +110,28 @@ fn any_number_of_threads_gives_the_same_bits_for_shapes_that_divide_by_nothing()
     let run = |threads| in_pool(threads, || outcome::<f32>(&images, &[331, 67], Activation::Tanh));
     let alone = run(1);
     assert!(run(3) == alone && run(8) == alone);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits_for_two_layers_and_for_a_flow() {
+    let images = images(2 * 128 + 45, 28, 28);
+    let objective = SampledElbo::new(1.0, WarmUp::None);
+    let (activation, init) = (Activation::Tanh, Init::Glorot);
+    let two_layers = || {
+        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
+        let (hidden, hidden2, likelihood) = (&[200], &[100], Bernoulli);
+        let model = MlpTwoLayer::<f32>::mlp_with(
+            likelihood, 784, hidden, hidden2, 100, 50, activation, init, rng,
+        );
+        outcome_of(model, objective, &images)
+    };
+    let flow = || {
+        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
+        let vae = MlpVae::<f32>::mlp(784, &[200], 32, activation, init, rng);
+        outcome_of(IafVae::new(vae, 2, 320, activation, init, rng), objective, &images)
+    };
+    assert!(in_pool(1, two_layers) == in_pool(3, two_layers));
+    assert!(in_pool(1, flow) == in_pool(3, flow));
 }
 
 /// A recipe whose epoch has three full batches and one of two images.

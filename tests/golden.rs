@@ -1,15 +1,17 @@
 //! The crate against PyTorch: values, gradients and Adam steps that `tests/golden/vae.py` computed
 //! in f64 from the model files of this crate; and by `objectives.py`, on one of them, the other
-//! objectives and optimisers.
+//! objectives and optimisers; and by `deep.py` the models whose divergence has no closed form.
 
 use std::path::Path;
 
 use elbo::{
-    distributions::gaussian::LOG_VAR_BOUND,
-    models::{MlpVae, Model},
+    distributions::{bernoulli::Bernoulli, gaussian::LOG_VAR_BOUND},
+    layers::{Activation, Init},
+    models::{IafVae, MlpTwoLayer, MlpVae, Model},
     objectives::{AnyObjective, Elbo, Estimator, Iwae, SampledElbo, WeightedElbo},
     optim::{Kind, Optimiser, Settings, WarmUp},
     parameters::Parameters,
+    random::{self, Purpose},
     real::Real,
     training::load_model,
 };
@@ -34,6 +36,8 @@ fn main() {
     }
     objectives::<f64>(&mut trials, "f64", 1e-12);
     objectives::<f32>(&mut trials, "f32", 1e-4);
+    deep::<f64>(&mut trials, "f64", 1e-12);
+    deep::<f32>(&mut trials, "f32", 1e-4);
     trials.push(Trial::test("one model is beyond the bound on log σ²", || {
         let log_var = Golden::read("relu").matrix("log_var");
         let beyond = |column: usize| log_var.column(column).iter().all(|v| v.abs() > LOG_VAR_BOUND);
@@ -108,6 +112,61 @@ fn objectives<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64)
             format!("{name} with weight decay, {precision}: weights after 1, 10, 100 steps");
         compared.judge(trials, title, tolerance);
     }
+}
+
+/// Two layers, and a flow of three steps, with three samples of each image.
+fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
+    let rng = &mut random::rng(0, Purpose::Init, 0, 0);
+    let (activation, init) = (Activation::Tanh, Init::Glorot);
+    let two_layer =
+        MlpTwoLayer::<T>::mlp_with(Bernoulli, 12, &[7, 6], &[5], 4, 3, activation, init, rng);
+    let vae = MlpVae::<T>::mlp(12, &[7], 4, activation, init, rng);
+    let iaf = IafVae::new(vae, 3, 9, activation, init, rng);
+    let compared = forward_and_gradients("two_layer", two_layer);
+    compared.judge(trials, format!("two layers, {precision}: values and gradients"), tolerance);
+    let compared = forward_and_gradients("iaf", iaf);
+    compared.judge(trials, format!("iaf, {precision}: values and gradients"), tolerance);
+}
+
+/// A model with the weights of `deep.py`: its forward values, its objectives and all gradients.
+fn forward_and_gradients<T: Real, M: Model<T>>(name: &str, mut model: M) -> Compared {
+    let (golden, mut compared) = (Golden::of("deep", "deep.safetensors"), Compared::default());
+    for (tensor, mut ours) in model.names().iter().zip(model.tensors_mut()) {
+        let theirs = golden.tensor(&format!("{name}.param.{tensor}"));
+        ours.assign(&theirs.mapv(T::from_f64));
+    }
+    let matrix = |tensor: &str| cast::<T>(golden.matrix(&format!("{name}.{tensor}")));
+    let (x, eps) = (matrix("x"), matrix("eps"));
+    let mut w = model.workspace_for(x.nrows(), eps.nrows() / x.nrows());
+    let s = M::signals(&mut w);
+    (s.x, s.eps) = (x, eps);
+    model.encode(&mut w);
+    model.log_weights(&mut w);
+    let mut add = |tensor: &str, ours: ArrayViewD<'_, T>| {
+        compared.add(&golden, &format!("{name}.{tensor}"), ours);
+    };
+    let s = M::signals(&mut w);
+    for (tensor, ours) in
+        [("mu", &s.mu), ("log_var", &s.log_var), ("z", &s.z), ("logits", &s.logits)]
+    {
+        add(tensor, ours.view().into_dyn());
+    }
+    add("log_prob", s.log_prob.view().into_dyn());
+    add("log_ratio", s.log_ratio.view().into_dyn());
+
+    let objectives = [
+        ("sampled", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None))),
+        ("iwae", AnyObjective::Iwae(Iwae::default())),
+    ];
+    for (objective, bound) in objectives {
+        let mut d = model.zeros_like();
+        let value = model.gradient(&bound, &mut w, &mut d).objective;
+        add(&format!("{objective}.value"), ndarray::arr0(T::from_f64(value)).view().into_dyn());
+        for (tensor, ours) in d.names().iter().zip(d.tensors()) {
+            add(&format!("{objective}.grad.{tensor}"), ours);
+        }
+    }
+    compared
 }
 
 /// The largest relative error so far, and where it is.

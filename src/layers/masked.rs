@@ -17,7 +17,7 @@ use crate::{parameters::Parameters, real::Real};
 /// and its weight, which starts at 0, stays there.
 ///
 /// Source: Germain, Gregor, Murray & Larochelle 2015, *MADE: Masked Autoencoder for Distribution
-/// Estimation*, equation 9.
+/// Estimation*, section 4.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Masked<T> {
     /// W and b.

@@ -62,8 +62,8 @@ impl Order {
 /// - ∂L/∂z = s ⊙ ∂L/∂z′, and what comes back through W.
 ///
 /// Source: Kingma et al. 2016, *Improving Variational Inference with Inverse Autoregressive Flow*,
-/// equations 13 and 14; the masks are those of Germain et al. 2015, with units added that see nothing
-/// but the context.
+/// algorithm 1; the masks are those of Germain et al. 2015, with units added that see nothing but the
+/// context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AutoregressiveStep<T> {
     /// From z (rows, latent) to h (rows, width), before the context is added.

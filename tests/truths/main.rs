@@ -7,10 +7,12 @@ mod estimators;
 mod evaluation;
 mod expected_gradient;
 mod fixed_variance;
+mod flow;
 mod gaussian;
 mod marginal;
 mod mixture;
 mod probabilistic_pca;
+mod two_layer;
 
 use elbo::{
     data::{Images, Pixels},
