@@ -4,7 +4,7 @@
 //! Bernoulli is a speckled picture, and its mean is what people look at.
 
 use elbo_kernels::team::team;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -102,6 +102,15 @@ pub trait Generate<T: Real>: Model<T> {
             }
         });
         codes
+    }
+
+    /// E[x|z] for each row of `z` (n, latent): (n, pixels).
+    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        let mut means = Array2::zeros((z.nrows(), self.pixels()));
+        let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
+        let results = means.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
+        team(|| batches.zip(results).for_each(|(z, mut mean)| mean.assign(&self.mean(z))));
+        means
     }
 
     /// n samples: z ~ p(z), then E[x|z].

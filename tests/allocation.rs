@@ -36,17 +36,8 @@ fn main() {
     for threads in [1, 2] {
         let rng = &mut random::rng(6, Purpose::Init, 0, 0);
         let (tanh, glorot, widths) = (Activation::Tanh, Init::Glorot, &[200]);
-        let two_layer = MlpTwoLayer::<f32>::mlp_with(
-            Bernoulli,
-            784,
-            widths,
-            &[100],
-            100,
-            50,
-            tanh,
-            glorot,
-            rng,
-        );
+        let layers = [(&widths[..], 100), (&[100][..], 50)];
+        let two_layer = MlpTwoLayer::<f32>::mlp_with(Bernoulli, 784, layers, tanh, glorot, rng);
         trials.push(sampled("two layers", two_layer, threads));
         let vae = MlpVae::<f32>::mlp(784, widths, 32, tanh, glorot, rng);
         trials.push(sampled("a flow", IafVae::new(vae, 2, 320, tanh, glorot, rng), threads));
@@ -120,7 +111,7 @@ fn steady<T: Real>(precision: &str, activation: Activation, threads: usize) -> T
 /// The same of a model that needs a sampled objective, with two samples of each image.
 fn sampled(name: &str, model: impl Model<f32> + 'static, threads: usize) -> Trial {
     let run = move || {
-        let (images, plan) = (images(3 * 128 + 77, 28), Recipe::default().plan());
+        let (images, plan) = (images(3 * 128 + 77, 28), Plan::of(&Recipe::default()));
         let plan = Plan { samples: 2, ..plan };
         asks_for_nothing(Trainer::with(model, Iwae::default(), &images, plan), threads)
     };
@@ -135,7 +126,7 @@ fn recipe(set: &[&str], threads: usize) -> Trial {
         let images = images(3 * 128 + 77, 28);
         let view = recipe.view(&images, Part::Train);
         let model = recipe.model::<f32>();
-        asks_for_nothing(Trainer::with(model, recipe.objective(), view, recipe.plan()), threads)
+        asks_for_nothing(Trainer::with(model, recipe.objective(), view, Plan::of(&recipe)), threads)
     };
     Trial::test(format!("from the second step on nothing: {}, {threads}", set.join(" ")), run)
 }

@@ -10,8 +10,8 @@ use elbo::{
     generation::Generate,
     layers::{Activation, Init},
     models::{AnyModel, IafVae, MlpTwoLayer, MlpVae, Model},
-    objectives::{Elbo, Figures, Objective, SampledElbo},
-    optim::{Optimiser, WarmUp},
+    objectives::{Elbo, Figures, Objective, SampledElbo, WarmUp},
+    optim::Optimiser,
     parameters::Parameters,
     random::{self, Purpose},
     real::Real,
@@ -119,10 +119,8 @@ fn any_number_of_threads_gives_the_same_bits_for_two_layers_and_for_a_flow() {
     let (activation, init) = (Activation::Tanh, Init::Glorot);
     let two_layers = || {
         let rng = &mut random::rng(1, Purpose::Init, 0, 0);
-        let (hidden, hidden2, likelihood) = (&[200], &[100], Bernoulli);
-        let model = MlpTwoLayer::<f32>::mlp_with(
-            likelihood, 784, hidden, hidden2, 100, 50, activation, init, rng,
-        );
+        let layers = [(&[200][..], 100), (&[100][..], 50)];
+        let model = MlpTwoLayer::<f32>::mlp_with(Bernoulli, 784, layers, activation, init, rng);
         outcome_of(model, objective, &images)
     };
     let flow = || {

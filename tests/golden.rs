@@ -8,8 +8,8 @@ use elbo::{
     distributions::{bernoulli::Bernoulli, gaussian::LOG_VAR_BOUND},
     layers::{Activation, Init},
     models::{IafVae, MlpTwoLayer, MlpVae, Model},
-    objectives::{AnyObjective, Elbo, Estimator, Iwae, SampledElbo, WeightedElbo},
-    optim::{Kind, Optimiser, Settings, WarmUp},
+    objectives::{AnyObjective, Elbo, Estimator, Iwae, SampledElbo, WarmUp, WeightedElbo},
+    optim::{Kind, Optimiser, Settings},
     parameters::Parameters,
     random::{self, Purpose},
     real::Real,
@@ -119,7 +119,7 @@ fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
     let rng = &mut random::rng(0, Purpose::Init, 0, 0);
     let (activation, init) = (Activation::Tanh, Init::Glorot);
     let two_layer =
-        MlpTwoLayer::<T>::mlp_with(Bernoulli, 12, &[7, 6], &[5], 4, 3, activation, init, rng);
+        MlpTwoLayer::<T>::mlp_with(Bernoulli, 12, [(&[7, 6], 4), (&[5], 3)], activation, init, rng);
     let vae = MlpVae::<T>::mlp(12, &[7], 4, activation, init, rng);
     let iaf = IafVae::new(vae, 3, 9, activation, init, rng);
     let compared = forward_and_gradients("two_layer", two_layer);

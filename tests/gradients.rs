@@ -12,8 +12,7 @@ use elbo::{
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Gated, Init, Masked, Mlp, Network},
     models::{Decoder, IafVae, MlpTwoLayer, MlpVae, Model, Vamp},
-    objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WeightedElbo},
-    optim::WarmUp,
+    objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo},
     parameters::Parameters,
     random::{self, Purpose},
 };
@@ -223,15 +222,12 @@ fn gaussian_log_density(trials: &mut Vec<Trial>) {
     let nan = Array2::from_elem((3, 4), f64::NAN);
     let (mut d_z, mut d_mu, mut d_log_var) = (Array2::zeros((3, 4)), nan.clone(), nan);
     gaussian::log_density_backward(
-        beta,
-        &weights,
-        &mu,
-        &log_var,
+        (beta, &weights),
+        (&mu, &log_var),
         &z,
         &precision,
         &mut d_z,
-        &mut d_mu,
-        &mut d_log_var,
+        (&mut d_mu, &mut d_log_var),
     );
     let mut loss = |mu: &Array2<f64>, log_var: &Array2<f64>, z: &Array2<f64>| {
         let mut log_p = Array1::zeros(3);
@@ -381,8 +377,8 @@ fn two_layer(trials: &mut Vec<Trial>) {
     for (hidden, hidden2) in [(&[][..], &[][..]), (&[6], &[5]), (&[7, 6], &[5, 4])] {
         let rng = &mut random::rng(5, Purpose::Init, 0, 0);
         let (activation, init) = (Activation::Tanh, Init::Pytorch);
-        let model =
-            MlpTwoLayer::mlp_with(Bernoulli, 9, hidden, hidden2, 3, 2, activation, init, rng);
+        let layers = [(hidden, 3), (hidden2, 2)];
+        let model = MlpTwoLayer::mlp_with(Bernoulli, 9, layers, activation, init, rng);
         sampled_model(trials, &format!("two layers 9-{hidden:?}-3-{hidden2:?}-2"), &model);
     }
 }

@@ -4,8 +4,8 @@ use elbo::{
     data::Treatment,
     generation::Manifold,
     layers::{Activation, Init},
-    objectives::Estimator,
-    optim::{Schedule, Stage, WarmUp},
+    objectives::{Estimator, WarmUp},
+    optim::{Schedule, Stage},
     parameters::Parameters,
     recipe::{BUILT_IN, Bound, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias, Recipe, RecipeError},
 };

@@ -15,6 +15,7 @@ use crate::{
         quality::{Quality, Settings, quality},
     },
     generation::Generate,
+    models::Model,
 };
 
 /// Measure models: the ELBO with its parts, active units, and the log-likelihood
@@ -99,7 +100,7 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
     let images = arguments.data.load(trained)?.images;
     let seed = arguments.seed.unwrap_or(trained.recipe.seed);
     let view = View { seed, ..arguments.data.view(trained, &images) };
-    let elbo = trained.recipe.elbo();
+    let elbo = trained.vae.elbo();
     let evaluation = Evaluator::new(&trained.vae, view).evaluate(&trained.vae, &elbo, seed, 0);
     if arguments.importance_samples.is_some() && !trained.recipe.likelihood.factorises() {
         return Err(Usage::new(format!(

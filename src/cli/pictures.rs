@@ -9,7 +9,7 @@ use crate::{
     data::View,
     evaluation::pca,
     generation::Generate,
-    models::{AnyModel, Model},
+    models::AnyModel,
     pictures::{Panel, Series, save_grid, save_learning_curves, save_pairs, save_scatter},
     real::cast,
     training::Row,

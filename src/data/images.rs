@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use flate2::Crc;
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidImages, Part};
@@ -129,17 +129,6 @@ impl Images {
     /// `height * width`.
     pub fn pixels_per_image(&self) -> usize {
         self.height * self.width
-    }
-
-    /// The mean of each pixel over the images, (pixels).
-    pub fn mean(&self) -> Array1<f64> {
-        let mut sum = Array1::zeros(self.pixels_per_image());
-        let mut x = Array2::<f64>::zeros((1, self.pixels_per_image()));
-        for index in 0..self.len() {
-            self.gather(&[index], &mut x);
-            sum += &x.row(0);
-        }
-        sum / self.len() as f64
     }
 
     /// Some images in f64, made `side` x `side`, (images, side²): each pixel is the mean of the

@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range};
 
 use elbo_kernels::team;
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,17 @@ impl<'a> View<'a> {
         assert!(held_out < self.count, "no image is left to train on");
         let count = self.count - held_out;
         (Self { count, ..self }, Self { first: self.first + count, count: held_out, ..self })
+    }
+
+    /// The mean of each grey pixel over the images, (pixels).
+    pub fn mean(&self) -> Array1<f64> {
+        let mut sum = Array1::zeros(self.images.pixels_per_image());
+        let mut x = Array2::<f64>::zeros((1, sum.len()));
+        for index in self.indices() {
+            self.images.gather(&[index], &mut x);
+            sum += &x.row(0);
+        }
+        sum / self.count as f64
     }
 
     /// Row n of `x` becomes image `indices[n]`, as it is in this epoch.
@@ -203,6 +214,15 @@ mod tests {
         let x = draw(Treatment::Fixed, Part::Test, 1, 5, &[3, 1]);
         assert_eq!(x, draw(Treatment::Fixed, Part::Test, 2, 9, &[3, 1]));
         assert_ne!(x, draw(Treatment::Fixed, Part::Train, 1, 5, &[3, 1]));
+    }
+
+    #[test]
+    fn the_mean_is_that_of_the_view_alone() {
+        let pixels = [vec![0.5; 3], vec![1.0; 3], vec![0.0; 3]].concat();
+        let images = Images::new(1, 3, Pixels::Floats(pixels)).unwrap();
+        let (train, held_out) = View::new(&images, Part::Train).split(1);
+        assert_eq!(train.mean().to_vec(), [0.75; 3]);
+        assert_eq!(held_out.mean().to_vec(), [0.0; 3]);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use elbo_kernels::passes;
 use ndarray::{Array1, Array2};
 
-use super::{Likelihood, no_parameters};
-use crate::real::{Real, flat, flat_mut};
+use super::{Likelihood, log_prob_by, no_parameters};
+use crate::real::{Real, flat_mut};
 
 /// p(x|l) = ∏ⱼ σ(lⱼ)^xⱼ (1 - σ(lⱼ))^(1-xⱼ), with σ the logistic function and l the decoder's
 /// output.
@@ -44,13 +44,7 @@ impl<T: Real> Likelihood<T> for Bernoulli {
         log_prob: &mut Array1<T>,
         d_logits: &mut Array2<T>,
     ) {
-        let columns = logits.ncols();
-        let rows = log_prob.as_slice_mut().expect("arrays of this crate are contiguous");
-        let samples = flat(logits).chunks(x.len()).zip(flat_mut(d_logits).chunks_mut(x.len()));
-        for ((logits, d_logits), rows) in samples.zip(rows.chunks_mut(x.nrows())) {
-            passes::logistic_loss(flat(x), logits, columns, d_loss, d_logits, rows);
-        }
-        log_prob.mapv_inplace(|loss| -loss);
+        log_prob_by(passes::logistic_loss, x, logits, d_loss, log_prob, d_logits);
     }
 
     /// E[x|z] = σ(l).

@@ -1,13 +1,10 @@
 //! The discretised logistic likelihood of pixels with 256 grey levels.
 
 use elbo_kernels::{math, passes};
-use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD, Zip};
+use ndarray::{Array1, Array2, Zip};
 
-use super::{Likelihood, bounds};
-use crate::{
-    parameters::Parameters,
-    real::{Real, flat, flat_mut},
-};
+use super::{Likelihood, bounds, one_parameter};
+use crate::real::{Real, flat, flat_mut};
 
 /// The largest |log s| that is distinguished: s between 4.5·10⁻⁵ and 2.2·10⁴.
 pub const LOG_SCALE_BOUND: f64 = 10.0;
@@ -214,16 +211,4 @@ impl<T: Real> Likelihood<T> for DiscretisedLogistic<T> {
     }
 }
 
-impl<T: Real> Parameters<T> for DiscretisedLogistic<T> {
-    fn names(&self) -> Vec<String> {
-        vec!["log_scale".into()]
-    }
-
-    fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
-        std::iter::once(self.log_scale.view().into_dyn())
-    }
-
-    fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
-        std::iter::once(self.log_scale.view_mut().into_dyn())
-    }
-}
+one_parameter!(DiscretisedLogistic, log_scale);

@@ -245,17 +245,13 @@ pub fn log_density<T: Real>(
 ///
 /// - ∂log N/∂z = -δ and ∂log N/∂μ = δ;
 /// - ∂log N/∂log σ² = ½ ((z - μ) δ - 1) within the bound, 0 outside.
-#[allow(clippy::too_many_arguments)]
 pub fn log_density_backward<T: Real>(
-    beta: T,
-    weights: &Array1<T>,
-    mu: &Array2<T>,
-    log_var: &Array2<T>,
+    (beta, weights): (T, &Array1<T>),
+    (mu, log_var): (&Array2<T>, &Array2<T>),
     z: &Array2<T>,
     precision: &Array2<T>,
     d_z: &mut Array2<T>,
-    d_mu: &mut Array2<T>,
-    d_log_var: &mut Array2<T>,
+    (d_mu, d_log_var): (&mut Array2<T>, &mut Array2<T>),
 ) {
     let weights = weights.view().insert_axis(Axis(1));
     Zip::from(&mut *d_mu)

@@ -15,7 +15,10 @@ pub mod shared_variance;
 
 use ndarray::{Array1, Array2};
 
-use crate::{parameters::Parameters, real::Real};
+use crate::{
+    parameters::Parameters,
+    real::{Real, flat, flat_mut},
+};
 
 /// p(x|z) as a function of what the decoder puts out.
 ///
@@ -64,6 +67,48 @@ pub trait Likelihood<T: Real>: Parameters<T> {
     /// Writes E[x|z], what a picture shows, into `mean` (rows, pixels).
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>);
 }
+
+/// A loss from the kernels, such as [`passes::logistic_loss`](elbo_kernels::passes::logistic_loss): of
+/// (x, logits, columns, scale), into the gradient of scale · Σ loss and the loss of each row.
+type RowLoss<T> = fn(&[T], &[T], usize, T, &mut [T], &mut [T]);
+
+/// [`Likelihood::log_prob`] by a loss that is -log p, sample by sample.
+fn log_prob_by<T: Real>(
+    loss: RowLoss<T>,
+    x: &Array2<T>,
+    logits: &Array2<T>,
+    d_loss: T,
+    log_prob: &mut Array1<T>,
+    d_logits: &mut Array2<T>,
+) {
+    let columns = logits.ncols();
+    let rows = log_prob.as_slice_mut().expect("arrays of this crate are contiguous");
+    let samples = flat(logits).chunks(x.len()).zip(flat_mut(d_logits).chunks_mut(x.len()));
+    for ((logits, d_logits), rows) in samples.zip(rows.chunks_mut(x.nrows())) {
+        loss(flat(x), logits, columns, d_loss, d_logits, rows);
+    }
+    log_prob.mapv_inplace(|loss| -loss);
+}
+
+/// [`Parameters`] of a type whose only tensor is a field, under the field's name.
+macro_rules! one_parameter {
+    ($type:ident, $field:ident) => {
+        impl<T: $crate::real::Real> $crate::parameters::Parameters<T> for $type<T> {
+            fn names(&self) -> Vec<String> {
+                vec![stringify!($field).into()]
+            }
+
+            fn tensors(&self) -> impl Iterator<Item = ndarray::ArrayViewD<'_, T>> {
+                std::iter::once(self.$field.view().into_dyn())
+            }
+
+            fn tensors_mut(&mut self) -> impl Iterator<Item = ndarray::ArrayViewMutD<'_, T>> {
+                std::iter::once(self.$field.view_mut().into_dyn())
+            }
+        }
+    };
+}
+pub(crate) use one_parameter;
 
 /// [`Parameters`] of a type that has none.
 macro_rules! no_parameters {

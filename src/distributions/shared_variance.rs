@@ -1,13 +1,13 @@
 //! The Gaussian likelihood of pixels with one variance, learned.
 
 use elbo_kernels::math;
-use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
+use ndarray::{Array1, Array2};
 
 use super::{
     Likelihood, bounds, bounds::GREY_LEVEL_VARIANCE, fixed_variance::FixedVariance,
-    gaussian::LOG_VAR_BOUND,
+    gaussian::LOG_VAR_BOUND, one_parameter,
 };
-use crate::{parameters::Parameters, real::Real};
+use crate::real::Real;
 
 /// p(x|l) = ∏ⱼ N(xⱼ; lⱼ, σ²) as of [`FixedVariance`], but σ² is a parameter of the model, the same for
 /// all pixels and images.
@@ -93,16 +93,4 @@ impl<T: Real> Likelihood<T> for SharedVariance<T> {
     }
 }
 
-impl<T: Real> Parameters<T> for SharedVariance<T> {
-    fn names(&self) -> Vec<String> {
-        vec!["log_var".into()]
-    }
-
-    fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
-        std::iter::once(self.log_var.view().into_dyn())
-    }
-
-    fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
-        std::iter::once(self.log_var.view_mut().into_dyn())
-    }
-}
+one_parameter!(SharedVariance, log_var);

@@ -155,8 +155,8 @@ impl<T: Real> Model<T> for AnyModel<T> {
         each!(self, model => model.prior(n, seed))
     }
 
-    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
-        each!(self, model => model.decode_mean(z))
+    fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        each!(self, model => model.mean(z))
     }
 }
 

@@ -207,8 +207,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for IafVae<T,
         self.vae.prior(n, seed)
     }
 
-    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
-        self.vae.decode_mean(z)
+    fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        self.vae.mean(z)
     }
 }
 

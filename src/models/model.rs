@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use crate::{
-    objectives::{Figures, Objective, Signals},
+    objectives::{AnyObjective, Elbo, Figures, Objective, SampledElbo, Signals, WarmUp},
     parameters::Parameters,
     real::Real,
 };
@@ -32,6 +32,14 @@ pub trait Model<T: Real>: Parameters<T> {
     /// [sampled](Objective::sampled) objectives can be evaluated.
     fn has_exact_kl(&self) -> bool;
 
+    /// What this model's ELBO is evaluated by.
+    fn elbo(&self) -> AnyObjective {
+        match self.has_exact_kl() {
+            true => AnyObjective::Elbo(Elbo),
+            false => AnyObjective::Sampled(SampledElbo::new(1.0, WarmUp::None)),
+        }
+    }
+
     /// The workspace for batches of exactly `images` images with `samples` latent samples of each.
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace;
 
@@ -59,6 +67,7 @@ pub trait Model<T: Real>: Parameters<T> {
     /// n draws of z ~ p(z), (n, latent).
     fn prior(&self, n: usize, seed: u64) -> Array2<f64>;
 
-    /// z -> E[x|z], (n, latent) to (n, pixels).
-    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;
+    /// z -> E[x|z], (n, latent) to (n, pixels), in one batch. For pictures, where speed is no matter:
+    /// unlike the rest it allocates.
+    fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;
 }

@@ -119,16 +119,13 @@ impl<T: Real, E: Layer<T>> Conditional<T, E> {
 
 impl<T: Real, L: Likelihood<T>> MlpTwoLayer<T, L> {
     /// A fresh model `pixels - hidden - latent - hidden2 - latent2`, and back the same way mirrored.
+    /// Each layer of latent variables comes with the hidden layers before it.
     ///
     /// The published one is 784 - \[200, 200\] - 100 - \[100, 100\] - 50 with tanh.
-    #[allow(clippy::too_many_arguments)]
     pub fn mlp_with(
         likelihood: L,
         pixels: usize,
-        hidden: &[usize],
-        hidden2: &[usize],
-        latent: usize,
-        latent2: usize,
+        [(hidden, latent), (hidden2, latent2)]: [(&[usize], usize); 2],
         activation: Activation,
         init: Init,
         rng: &mut impl RngCore,
@@ -180,15 +177,12 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> TwoLayer<T, E, D, L> {
         let s = &mut vae.signals;
         let (beta, weights) = (s.ratio_weight, &s.weights);
         gaussian::log_density_backward(
-            beta,
-            weights,
-            &prior.mu,
-            &prior.log_var,
+            (beta, weights),
+            (&prior.mu, &prior.log_var),
             &s.z,
             precision,
             &mut s.d_z,
-            &mut prior.d_mu,
-            &mut prior.d_log_var,
+            (&mut prior.d_mu, &mut prior.d_log_var),
         );
         prior.backward(&self.decoder2, z2, d_z2, &mut d.decoder2);
         gaussian::log_prior_backward(beta, weights, z2, d_z2);
@@ -302,8 +296,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for TwoLayer<
         cast(z.view())
     }
 
-    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
-        self.vae.decode_mean(z)
+    fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        self.vae.mean(z)
     }
 }
 

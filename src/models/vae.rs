@@ -1,18 +1,16 @@
 //! The variational autoencoder.
 
-use elbo_kernels::team::team;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
 use rand::RngCore;
 
 use super::{Decoder, Encoder, EncoderCache, Model};
 use crate::{
     distributions::{Likelihood, bernoulli::Bernoulli, gaussian},
-    evaluation::EVALUATION_BATCH,
     layers::{Activation, Dense, Init, Layer, Mlp},
     objectives::{Estimator, Figures, Objective, Signals},
     parameters::{Parameters, prefixed},
     random::{self, Purpose},
-    real::{Real, assign_cast, cast},
+    real::{Real, cast},
 };
 
 /// A VAE with any encoder network `E`, any decoder `D` and any likelihood `L`.
@@ -298,20 +296,12 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E,
         z
     }
 
-    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
-        let mut means = Array2::zeros((z.nrows(), self.pixels()));
-        let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
-        let results = means.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
-        team(|| {
-            for (z, mean) in batches.zip(results) {
-                let mut w = self.workspace(z.nrows());
-                w.signals.z = cast(z);
-                self.decode(&mut w);
-                self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
-                assign_cast(w.signals.x.view(), mean);
-            }
-        });
-        means
+    fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        let mut w = self.workspace(z.nrows());
+        w.signals.z = cast(z);
+        self.decode(&mut w);
+        self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
+        cast(w.signals.x.view())
     }
 }
 

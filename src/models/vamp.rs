@@ -201,8 +201,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vamp<T, E
         z
     }
 
-    fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
-        self.vae.decode_mean(z)
+    fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
+        self.vae.mean(z)
     }
 }
 

@@ -5,6 +5,7 @@ mod elbo;
 mod iwae;
 mod sampled;
 mod signals;
+mod warm_up;
 mod weighted;
 
 pub use any::AnyObjective;
@@ -12,6 +13,7 @@ pub use elbo::Elbo;
 pub use iwae::{Estimator, Iwae};
 pub use sampled::SampledElbo;
 pub use signals::Signals;
+pub use warm_up::WarmUp;
 pub use weighted::WeightedElbo;
 
 use crate::{distributions::Likelihood, real::Real};

@@ -1,7 +1,7 @@
 //! The evidence lower bound with the divergence estimated from the samples.
 
-use super::{Figures, Objective, Signals};
-use crate::{distributions::Likelihood, optim::WarmUp, real::Real};
+use super::{Figures, Objective, Signals, WarmUp};
+use crate::{distributions::Likelihood, real::Real};
 
 /// ELBO = E_q[log p(x|z) + log p(z) - log q(z|x)], all of it estimated with the K samples of each
 /// image. What is maximised weights the divergence by β as [`WeightedElbo`](super::WeightedElbo)

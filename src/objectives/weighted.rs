@@ -2,10 +2,9 @@
 
 use ndarray::Axis;
 
-use super::{Figures, Objective, Signals};
+use super::{Figures, Objective, Signals, WarmUp};
 use crate::{
     distributions::{Likelihood, gaussian},
-    optim::WarmUp,
     real::Real,
 };
 
@@ -44,11 +43,6 @@ impl WeightedElbo {
     /// With this β, reached by this warm-up, and so many nats of each dimension free.
     pub fn new(beta: f64, warm_up: WarmUp, free_bits: f64) -> Self {
         Self { beta, warm_up, free_bits, weight: beta * warm_up.weight(0.0) }
-    }
-
-    /// β as it is now.
-    pub fn weight(&self) -> f64 {
-        self.weight
     }
 }
 

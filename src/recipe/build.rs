@@ -6,11 +6,10 @@ use crate::{
     distributions::Likelihood,
     layers::Network,
     models::{AnyModel, AnyVae, Decoder, Encoder, MlpVae, Vamp},
-    objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WeightedElbo},
-    optim::{Settings, WarmUp},
+    objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WarmUp, WeightedElbo},
+    optim::Settings,
     random::{self, Purpose},
     real::Real,
-    training::Plan,
 };
 
 impl Recipe {
@@ -29,14 +28,6 @@ impl Recipe {
         }
     }
 
-    /// What evaluation calls the ELBO.
-    pub fn elbo(&self) -> AnyObjective {
-        match self.prior {
-            Prior::Normal => AnyObjective::Elbo(Elbo),
-            Prior::VampPrior => AnyObjective::Sampled(SampledElbo::new(1.0, WarmUp::None)),
-        }
-    }
-
     /// How the weights are moved.
     pub fn optimiser(&self) -> Settings {
         Settings {
@@ -48,19 +39,6 @@ impl Recipe {
             second_moment: self.second_moment,
             momentum: self.momentum,
             weight_decay: self.weight_decay,
-        }
-    }
-
-    /// How the model is trained.
-    pub fn plan(&self) -> Plan {
-        Plan {
-            batch_size: self.batch_size,
-            samples: self.samples,
-            optimiser: self.optimiser(),
-            schedule: self.schedule.clone(),
-            epochs: self.epochs,
-            clip_norm: (self.clip_norm > 0.0).then_some(self.clip_norm),
-            seed: self.seed,
         }
     }
 

@@ -15,8 +15,8 @@ use crate::{
     distributions::any::LikelihoodKind,
     generation::Manifold,
     layers::{Activation, Init},
-    objectives::Estimator,
-    optim::{Kind, Schedule, WarmUp},
+    objectives::{Estimator, WarmUp},
+    optim::{Kind, Schedule},
 };
 
 /// The recipes that come with the crate: name and TOML.

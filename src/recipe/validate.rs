@@ -5,7 +5,9 @@ use super::{
     OutputBias, Prior, Recipe, RecipeError,
 };
 use crate::{
-    data::Treatment, distributions::any::LikelihoodKind, objectives::Estimator, optim::WarmUp,
+    data::Treatment,
+    distributions::any::LikelihoodKind,
+    objectives::{Estimator, WarmUp},
 };
 
 impl Recipe {

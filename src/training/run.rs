@@ -8,14 +8,14 @@ use std::{
 };
 
 use super::{
-    Best, Checkpoint, EarlyStopping, MetricsError, ModelFileError, NonFinite, Progress, Row,
+    Best, Checkpoint, EarlyStopping, MetricsError, ModelFileError, NonFinite, Plan, Progress, Row,
     Trainer, Units, read_metrics, read_units, save_model, write_metrics, write_units,
 };
 use crate::{
-    data::{Fingerprint, Images, Part},
+    data::{Fingerprint, Images, Part, View},
     evaluation::Evaluator,
     files::{FileError, write_atomically},
-    models::AnyModel,
+    models::{AnyModel, Model},
     objectives::{AnyObjective, Figures},
     optim::Schedule,
     real::Real,
@@ -187,7 +187,7 @@ impl<'a, T: Real> Run<'a, T> {
         fit(&mut recipe, test)?;
         let mut model = recipe.model();
         if recipe.output_bias == OutputBias::Data {
-            model.set_output_bias(&train.mean());
+            model.set_output_bias(&training_view(&recipe, train)?.0.mean());
         }
         Self::new(recipe, model, None, out, train, test)
     }
@@ -201,19 +201,15 @@ impl<'a, T: Real> Run<'a, T> {
         train: &'a Images,
         test: &'a Images,
     ) -> Result<Self, RunError> {
-        let held_out = recipe.validation;
-        if held_out >= train.len() {
-            return Err(RunError::HeldOut { held_out, images: train.len() });
-        }
-        let (train_view, held_out) = recipe.view(train, Part::Train).split(held_out);
+        let (train_view, held_out) = training_view(&recipe, train)?;
         let early_stopping = (held_out.count > 0).then(|| {
             let warm_up = recipe.warm_up.epochs();
             EarlyStopping::new(&model, held_out, recipe.patience, warm_up, best)
         });
         let evaluator = Evaluator::new(&model, recipe.view(test, Part::Test));
-        let trainer = Trainer::with(model, recipe.objective(), train_view, recipe.plan());
+        let trainer = Trainer::with(model, recipe.objective(), train_view, Plan::of(&recipe));
         let run = Self {
-            elbo: recipe.elbo(),
+            elbo: trainer.model.elbo(),
             recipe,
             out: out.into(),
             trainer,
@@ -421,6 +417,18 @@ impl<'a, T: Real> Run<'a, T> {
     /// The trainer.
     pub fn trainer(&self) -> &Trainer<'a, T, AnyModel<T>, AnyObjective> {
         &self.trainer
+    }
+}
+
+/// The images to train on, and those that are held out.
+fn training_view<'a>(
+    recipe: &Recipe,
+    images: &'a Images,
+) -> Result<(View<'a>, View<'a>), RunError> {
+    let held_out = recipe.validation;
+    match held_out < images.len() {
+        true => Ok(recipe.view(images, Part::Train).split(held_out)),
+        false => Err(RunError::HeldOut { held_out, images: images.len() }),
     }
 }
 

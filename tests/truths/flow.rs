@@ -7,8 +7,7 @@ use elbo::{
     generation::Generate,
     layers::{Activation, Init, Mlp},
     models::{AutoregressiveStep, Decoder, IafVae, MlpVae, Model, Order},
-    objectives::SampledElbo,
-    optim::WarmUp,
+    objectives::{SampledElbo, WarmUp},
     parameters::Parameters,
     random::{self, Purpose},
 };
@@ -158,6 +157,6 @@ fn the_code_of_an_image_is_where_the_flow_takes_the_mean() {
     assert_eq!(iaf.codes(&images, &[1, 2]).row(1), s.z.mapv(|z| z as f32).row(0));
     assert!(s.z != s.mu);
     assert_eq!(iaf.vae.codes(&images, &[2]), s.mu.mapv(|mu| mu as f32));
-    let decoded = iaf.decode_mean(s.z.mapv(|z| f64::from(z as f32)).view());
+    let decoded = iaf.mean(s.z.mapv(|z| f64::from(z as f32)).view());
     assert_eq!(iaf.reconstruct(&images, &[2]), decoded);
 }

@@ -6,8 +6,7 @@ use elbo::{
     evaluation::log_likelihood,
     layers::{Activation, Init},
     models::{MlpTwoLayer, Model},
-    objectives::{Iwae, SampledElbo},
-    optim::WarmUp,
+    objectives::{Iwae, SampledElbo, WarmUp},
     random::{self, Purpose},
 };
 use ndarray::{Array1, Array2, array};
@@ -36,7 +35,8 @@ fn linear() -> Linear {
     let rng = &mut random::rng(6, Purpose::Init, 0, 0);
     let likelihood = FixedVariance::new(VARIANCE);
     let (activation, init) = (Activation::Tanh, Init::Glorot);
-    let mut model = MlpTwoLayer::mlp_with(likelihood, 3, &[], &[], 1, 1, activation, init, rng);
+    let mut model =
+        MlpTwoLayer::mlp_with(likelihood, 3, [(&[], 1), (&[], 1)], activation, init, rng);
     let (w, b) = (array![0.7, -1.2, 0.4], array![0.1, 0.3, -0.2]);
     let (w2, b2, v2) = (0.8, -0.4, 0.5);
     let tau2 = w2 * w2 + v2;

@@ -2,7 +2,7 @@
 
 // Loops of constant length that index arrays are unrolled before the compiler decides what lives in
 // registers; with iterators the larger micro-tiles stayed in memory.
-#![allow(clippy::needless_range_loop)]
+#![allow(clippy::needless_range_loop, reason = "the loops are to be unrolled")]
 
 use std::ops::Range;
 
