@@ -6,8 +6,8 @@ use std::path::Path;
 
 use elbo::{
     distributions::{bernoulli::Bernoulli, gaussian::LOG_VAR_BOUND},
-    layers::{Activation, Init},
-    models::{IafVae, MlpTwoLayer, MlpVae, Model},
+    layers::{Activation, Init, Network},
+    models::{Decoder, Encoder, IafVae, MlpTwoLayer, MlpVae, Model, Vae, Vamp},
     objectives::{AnyObjective, Elbo, Estimator, Iwae, SampledElbo, WarmUp, WeightedElbo},
     optim::{Kind, Optimiser, Settings},
     parameters::Parameters,
@@ -114,7 +114,8 @@ fn objectives<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64)
     }
 }
 
-/// Two layers, and a flow of three steps, with three samples of each image.
+/// Two layers, a flow of three steps, and the VampPrior with gated layers, with three samples of each
+/// image.
 fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
     let rng = &mut random::rng(0, Purpose::Init, 0, 0);
     let (activation, init) = (Activation::Tanh, Init::Glorot);
@@ -126,6 +127,14 @@ fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
     compared.judge(trials, format!("two layers, {precision}: values and gradients"), tolerance);
     let compared = forward_and_gradients("iaf", iaf);
     compared.judge(trials, format!("iaf, {precision}: values and gradients"), tolerance);
+    let (encoder, decoder) =
+        (Network::<T>::gated(12, &[7, 6], init, rng), Network::gated(4, &[6, 7], init, rng));
+    let encoder = Encoder::new(encoder, 4, init, rng);
+    let decoder = Decoder::new(decoder, 12, init, rng);
+    let vamp = Vamp::new(Vae { encoder, decoder, likelihood: Bernoulli }, 6, rng);
+    let compared = forward_and_gradients("vamp", vamp);
+    let title = format!("vampprior and gated layers, {precision}: values and gradients");
+    compared.judge(trials, title, tolerance);
 }
 
 /// A model with the weights of `deep.py`: its forward values, its objectives and all gradients.

@@ -1,10 +1,10 @@
-"""The two-layer model and the inverse autoregressive flow in PyTorch, as an independent witness.
+"""Two layers, an inverse autoregressive flow, and the VampPrior in PyTorch, as an independent witness.
 
     python tests/golden/deep.py
 
 It draws the weights of a small model of each kind, a batch `x` (5, pixels) and the noise of three latent
 samples of each image, `eps` (3 x 5, noise; row 5 k + n is sample k of image n), and writes
-tests/golden/deep.safetensors, in float64. Under `two_layer.` and `iaf.` are: the weights
+tests/golden/deep.safetensors, in float64. Under `two_layer.`, `iaf.` and `vamp.` are: the weights
 (`param.<name>`), x and eps, the forward values, and for each objective its value and, by autograd, the
 gradient of minus that value for every weight (`<objective>.grad.<name>`).
 
@@ -19,7 +19,7 @@ import math
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch.distributions import Bernoulli, Normal
+from torch.distributions import Bernoulli, Categorical, Independent, MixtureSameFamily, Normal
 from torch.func import jacrev, vmap
 from torch.nn.functional import linear
 
@@ -48,12 +48,18 @@ class Weights:
             x = torch.tanh(self.dense(f"{name}.{i}", x, width))
         return x
 
-    def gaussian(self, name, x, widths, latent):
-        h = self.mlp(f"{name}.hidden", x, widths)
+    def gated(self, name, x, widths):
+        for i, width in enumerate(widths):
+            value = self.dense(f"{name}.{i}.value", x, width)
+            x = value * torch.sigmoid(self.dense(f"{name}.{i}.gate", x, width))
+        return x
+
+    def gaussian(self, name, x, widths, latent, network=mlp):
+        h = network(self, f"{name}.hidden", x, widths)
         return h, self.dense(f"{name}.mu", h, latent), self.dense(f"{name}.log_var", h, latent)
 
-    def decoder(self, z, widths):
-        return self.dense("decoder.output", self.mlp("decoder.hidden", z, widths), PIXELS)
+    def decoder(self, z, widths, network=mlp):
+        return self.dense("decoder.output", network(self, "decoder.hidden", z, widths), PIXELS)
 
 
 def normal(mu, log_var):
@@ -106,6 +112,18 @@ def iaf(w, x, eps, latent=4, width=9, steps=3):
     return mu, log_var, z, w.decoder(z, [7]), standard(z) - log_q
 
 
+def vamp(w, x, eps, latent=4, components=6):
+    """Gated layers, and a prior that is the mixture of the posteriors of the pseudo-inputs."""
+    _, mu, log_var = w.gaussian("encoder", x, [7, 6], latent, Weights.gated)
+    z = mu + torch.exp(log_var / 2) * eps
+    logits = w.decoder(z, [6, 7], Weights.gated)
+    u = torch.sigmoid(w.draw("prior.pseudo_inputs", components, PIXELS))
+    _, mu_u, log_var_u = w.gaussian("encoder", u, [7, 6], latent, Weights.gated)
+    lots = Categorical(torch.ones(components, dtype=torch.float64))
+    prior = MixtureSameFamily(lots, Independent(normal(mu_u, log_var_u), 1))
+    return mu, log_var, z, logits, prior.log_prob(z) - normal(mu, log_var).log_prob(z).sum(-1)
+
+
 OBJECTIVES = {
     "sampled": lambda log_prob, log_ratio: (log_prob + BETA * log_ratio).mean(),
     "iwae": lambda log_prob, log_ratio: (
@@ -135,7 +153,7 @@ def witness(model, noise, seed):
 
 
 def main():
-    out = witness(two_layer, 7, 2015) | witness(iaf, 4, 2016)
+    out = witness(two_layer, 7, 2015) | witness(iaf, 4, 2016) | witness(vamp, 4, 2018)
     out = {name: value.detach().clone().contiguous() for name, value in out.items()}
     save_file(out, "tests/golden/deep.safetensors")
 
