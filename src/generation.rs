@@ -19,8 +19,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Manifold {
-    /// Quantiles of the prior, Φ⁻¹((i + ½)/n): every picture stands for the same probability
-    /// (Kingma & Welling 2013, appendix A).
+    /// Quantiles of N(0, I), Φ⁻¹((i + ½)/n): where that is the prior, every picture stands for the same
+    /// probability (Kingma & Welling 2013, appendix A).
     Quantiles,
     /// An even grid over [-3, 3]².
     Square,
@@ -47,7 +47,8 @@ impl Manifold {
     }
 }
 
-/// The posterior of every image of a data set, (images, latent) each.
+/// The Gaussian that the encoder gives every image of a data set, (images, latent) each: the posterior,
+/// or of a flow that of z₀, and of two layers that of z₁.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posterior {
     /// μ, (images, latent).
@@ -65,7 +66,7 @@ impl Posterior {
 
 /// What a trained model shows. Every [`Model`] has it.
 pub trait Generate<T: Real>: Model<T> {
-    /// μ and log σ² of q(z|x) of the images at `indices`.
+    /// μ and log σ² that the encoder puts out for the images at `indices`.
     fn posterior<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Posterior {
         let images = images.into();
         let zeros = Array2::zeros((indices.len(), self.latent()));

@@ -7,10 +7,10 @@ use std::{alloc::System, fs, ops::ControlFlow, path::Path};
 
 use elbo::{
     data::{Images, Part, Pixels},
-    distributions::{Likelihood, any::LikelihoodKind, bernoulli::Bernoulli},
+    distributions::{Likelihood, any::LikelihoodKind},
     layers::{Activation, Init},
-    models::{IafVae, MlpTwoLayer, MlpVae, Model},
-    objectives::{Elbo, Iwae, Objective},
+    models::{MlpVae, Model},
+    objectives::{Elbo, Objective},
     parameters::Parameters,
     random::{self, Purpose},
     real::Real,
@@ -34,13 +34,13 @@ fn main() {
         }
     }
     for threads in [1, 2] {
-        let rng = &mut random::rng(6, Purpose::Init, 0, 0);
-        let (tanh, glorot, widths) = (Activation::Tanh, Init::Glorot, &[200]);
-        let layers = [(&widths[..], 100), (&[100][..], 50)];
-        let two_layer = MlpTwoLayer::<f32>::mlp_with(Bernoulli, 784, layers, tanh, glorot, rng);
-        trials.push(sampled("two layers", two_layer, threads));
-        let vae = MlpVae::<f32>::mlp(784, widths, 32, tanh, glorot, rng);
-        trials.push(sampled("a flow", IafVae::new(vae, 2, 320, tanh, glorot, rng), threads));
+        let two_layers = ["hidden=[200]", "latent=100", "hidden2=[100]", "latent2=50"];
+        let flow = ["hidden=[200]", "latent=32", "flow_steps=2"];
+        for sampled in ["objective=elbo", "objective=iwae"] {
+            let by = ["samples=2", "activation=tanh", sampled];
+            trials.push(recipe(&[&two_layers[..], &by].concat(), threads));
+            trials.push(recipe(&[&flow[..], &by].concat(), threads));
+        }
         trials.push(recipe(&["objective=iwae", "samples=3", "optimiser=sgd"], threads));
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
@@ -106,16 +106,6 @@ fn steady<T: Real>(precision: &str, activation: Activation, threads: usize) -> T
     let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
     let name = format!("from the second step on nothing: {precision}, {activation:?}, {threads}");
     Trial::test(name, run)
-}
-
-/// The same of a model that needs a sampled objective, with two samples of each image.
-fn sampled(name: &str, model: impl Model<f32> + 'static, threads: usize) -> Trial {
-    let run = move || {
-        let (images, plan) = (images(3 * 128 + 77, 28), Plan::of(&Recipe::default()));
-        let plan = Plan { samples: 2, ..plan };
-        asks_for_nothing(Trainer::with(model, Iwae::default(), &images, plan), threads)
-    };
-    Trial::test(format!("from the second step on nothing: {name}, {threads}"), run)
 }
 
 /// The same of the model, the objective and the optimiser that a recipe names.
@@ -197,6 +187,11 @@ fn hostile_files() -> Result<(), Failed> {
         r#"{"latent":18446744073709551615,"image":[1,1]}"#.to_string(),
         r#"{"latent":1}"#.to_string(),
         format!(r#"{{"hidden":[{many}],"image":[1,1]}}"#),
+        format!(r#"{{"hidden2":[{wide}],"latent2":65536,"image":[1,1]}}"#),
+        format!(r#"{{"hidden2":[{many}],"latent2":1,"image":[1,1]}}"#),
+        r#"{"latent2":18446744073709551615,"image":[1,1]}"#.to_string(),
+        r#"{"flow_steps":18446744073709551615,"image":[1,1]}"#.to_string(),
+        r#"{"flow_steps":32,"flow_width":65536,"image":[1,1]}"#.to_string(),
     ];
     let huge = r#","a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}"#;
     let overflowing =

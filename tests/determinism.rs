@@ -5,12 +5,11 @@ use std::ops::ControlFlow;
 
 use elbo::{
     data::{Images, Pixels},
-    distributions::bernoulli::Bernoulli,
     evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
     generation::Generate,
     layers::{Activation, Init},
-    models::{AnyModel, IafVae, MlpTwoLayer, MlpVae, Model},
-    objectives::{Elbo, Figures, Objective, SampledElbo, WarmUp},
+    models::{AnyModel, MlpVae, Model},
+    objectives::{Elbo, Figures, Objective},
     optim::Optimiser,
     parameters::Parameters,
     random::{self, Purpose},
@@ -112,24 +111,27 @@ fn any_number_of_threads_gives_the_same_bits_for_shapes_that_divide_by_nothing()
     assert!(run(3) == alone && run(8) == alone);
 }
 
+/// Each with gated layers or a learned prior, two layers of latent variables or a flow.
 #[test]
-fn any_number_of_threads_gives_the_same_bits_for_two_layers_and_for_a_flow() {
+fn any_number_of_threads_gives_the_same_bits_for_every_model_of_a_recipe() {
     let images = images(2 * 128 + 45, 28, 28);
-    let objective = SampledElbo::new(1.0, WarmUp::None);
-    let (activation, init) = (Activation::Tanh, Init::Glorot);
-    let two_layers = || {
-        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
-        let layers = [(&[200][..], 100), (&[100][..], 50)];
-        let model = MlpTwoLayer::<f32>::mlp_with(Bernoulli, 784, layers, activation, init, rng);
-        outcome_of(model, objective, &images)
-    };
-    let flow = || {
-        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
-        let vae = MlpVae::<f32>::mlp(784, &[200], 32, activation, init, rng);
-        outcome_of(IafVae::new(vae, 2, 320, activation, init, rng), objective, &images)
-    };
-    assert!(in_pool(1, two_layers) == in_pool(3, two_layers));
-    assert!(in_pool(1, flow) == in_pool(3, flow));
+    let size = Recipe { hidden: vec![200], latent: 32, image: Some([28, 28]), ..Recipe::default() };
+    for set in [
+        &["gated=true"][..],
+        &["prior=vampprior", "pseudo_inputs=300"],
+        &["prior=vampprior", "pseudo_inputs=90", "gated=true"],
+        &["latent=100", "hidden2=[100]", "latent2=50", "activation=tanh"],
+        &["flow_steps=2"],
+        &["flow_steps=1", "gated=true"],
+    ] {
+        let recipe = set.iter().fold(size.clone(), |recipe, set| recipe.with(set).unwrap());
+        recipe.validate().unwrap();
+        let run = || outcome_of(recipe.model::<f32>(), recipe.objective(), &images);
+        let alone = in_pool(1, run);
+        for threads in [2, 3] {
+            assert!(in_pool(threads, run) == alone, "{threads} threads, {set:?}");
+        }
+    }
 }
 
 /// A recipe whose epoch has three full batches and one of two images.

@@ -102,6 +102,25 @@ fn what_is_written_comes_back_bit_for_bit() {
     comes_back::<f64>();
 }
 
+/// Every tensor has a name of its own, and comes back under it.
+#[test]
+fn every_kind_of_model_comes_back_bit_for_bit() {
+    for set in [
+        &["gated=true"][..],
+        &["prior=vampprior", "pseudo_inputs=3"],
+        &["hidden2=[4,3]", "latent2=2"],
+        &["flow_steps=3", "flow_width=7"],
+    ] {
+        let recipe = set.iter().fold(recipe(), |recipe, set| recipe.with(set).unwrap());
+        let mut model = recipe.model::<f64>();
+        let mut values = (1..).map(f64::from);
+        model.tensors_mut().for_each(|mut t| t.mapv_inplace(|_| values.next().unwrap()));
+        let bytes = written(|path| save_model(path, &model, &recipe).unwrap());
+        let (stored_recipe, stored) = read(&bytes, |path| load_model::<f64>(path).unwrap());
+        assert_eq!((bits(&stored), stored_recipe), (bits(&model), recipe));
+    }
+}
+
 #[test]
 fn the_bytes_of_a_file_are_a_function_of_its_content() {
     assert_eq!(model_bytes::<f32>(), model_bytes::<f32>());

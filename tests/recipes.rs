@@ -2,12 +2,18 @@
 
 use elbo::{
     data::Treatment,
+    distributions::bernoulli::Bernoulli,
     generation::Manifold,
     layers::{Activation, Init},
+    models::{MlpTwoLayer, Model},
     objectives::{Estimator, WarmUp},
     optim::{Schedule, Stage},
     parameters::Parameters,
-    recipe::{BUILT_IN, Bound, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias, Recipe, RecipeError},
+    random::{self, Purpose},
+    recipe::{
+        BUILT_IN, Bound, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias, Prior, Recipe,
+        RecipeError,
+    },
 };
 use proptest::prelude::*;
 
@@ -51,7 +57,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     let manifold = prop_oneof![Just(Manifold::Quantiles), Just(Manifold::Square)];
     let image = prop::option::of([1..9usize, 1..9]);
     let name = "[a-z \"'#=é]{1,9}";
-    (name, network, training, manifold, image, objective(), optimisation()).prop_map(
+    let plain = (name, network, training, manifold, image, objective(), optimisation()).prop_map(
         |(name, (hidden, latent, activation, init), training, manifold, image, bound, by)| {
             let (epochs, batch_size, learning_rate, seed) = training;
             let (objective, samples, beta, warm_up, free_bits, estimator, pixels) = bound;
@@ -85,7 +91,45 @@ fn recipe() -> impl Strategy<Value = Recipe> {
                 ..Recipe::default()
             }
         },
-    )
+    );
+    (plain, extension()).prop_map(|(recipe, extension)| match extension {
+        Extension::None { gated } => Recipe { gated, ..recipe },
+        Extension::VampPrior { gated, pseudo_inputs } => {
+            Recipe { gated, prior: Prior::VampPrior, pseudo_inputs, ..sampled(recipe) }
+        }
+        Extension::TwoLayers { hidden2, latent2 } => Recipe { hidden2, latent2, ..sampled(recipe) },
+        Extension::Flow { gated, flow_steps, flow_width } => {
+            Recipe { gated, flow_steps, flow_width, ..sampled(recipe) }
+        }
+    })
+}
+
+/// What makes another model of a VAE.
+#[derive(Clone, Debug)]
+enum Extension {
+    None { gated: bool },
+    VampPrior { gated: bool, pseudo_inputs: usize },
+    TwoLayers { hidden2: Vec<usize>, latent2: usize },
+    Flow { gated: bool, flow_steps: usize, flow_width: usize },
+}
+
+fn extension() -> impl Strategy<Value = Extension> {
+    let hidden2 = prop::collection::vec(1..9usize, 0..3);
+    prop_oneof![
+        any::<bool>().prop_map(|gated| Extension::None { gated }),
+        (any::<bool>(), 1..9usize)
+            .prop_map(|(gated, pseudo_inputs)| Extension::VampPrior { gated, pseudo_inputs }),
+        (hidden2, 1..9usize)
+            .prop_map(|(hidden2, latent2)| Extension::TwoLayers { hidden2, latent2 }),
+        (any::<bool>(), 1..=MAX_FLOW_STEPS, 1..9usize).prop_map(
+            |(gated, flow_steps, flow_width)| Extension::Flow { gated, flow_steps, flow_width }
+        ),
+    ]
+}
+
+/// Without what needs the divergence in closed form, or the score of a Gaussian.
+fn sampled(recipe: Recipe) -> Recipe {
+    Recipe { free_bits: 0.0, estimator: Estimator::Total, ..recipe }
 }
 
 type Objective = (Bound, usize, f64, WarmUp, f64, Estimator, Treatment);
@@ -158,6 +202,15 @@ proptest! {
         let count = recipe.image.map(|_| recipe.model::<f32>().parameter_count());
         prop_assert_eq!(recipe.parameter_count(), count);
     }
+
+    #[test]
+    fn the_objective_is_one_that_the_model_can_have(recipe in recipe()) {
+        let objective = recipe.objective();
+        let sampled = elbo::objectives::Objective::<f32>::sampled(&objective);
+        if recipe.image.is_some() {
+            prop_assert!(sampled || recipe.model::<f32>().has_exact_kl());
+        }
+    }
 }
 
 #[test]
@@ -203,6 +256,20 @@ fn all_faults_are_reported_at_once() {
     assert!(faults.iter().any(|f| f.starts_with("image")), "{faults:?}");
 }
 
+/// What the library builds by hand is what a recipe builds.
+#[test]
+fn a_recipe_s_two_layers_start_as_those_of_the_library() {
+    let recipe = Recipe { hidden: vec![6, 5], latent: 4, image: Some([3, 3]), ..Recipe::default() };
+    let recipe = Recipe { hidden2: vec![7, 3], latent2: 2, init: Init::Glorot, ..recipe };
+    let rng = &mut random::rng(recipe.seed, Purpose::Init, 0, 0);
+    let layers = [(&[6, 5][..], 4), (&[7, 3][..], 2)];
+    let (relu, glorot) = (Activation::Relu, Init::Glorot);
+    let ours = MlpTwoLayer::<f64>::mlp_with(Bernoulli, 9, layers, relu, glorot, rng);
+    let model = recipe.model::<f64>();
+    assert_eq!(model.names(), ours.names());
+    assert!(model.tensors().eq(ours.tensors()));
+}
+
 #[test]
 fn a_model_beyond_all_memory_is_a_fault_and_not_an_attempt() {
     let huge = Recipe {
@@ -211,6 +278,14 @@ fn a_model_beyond_all_memory_is_a_fault_and_not_an_attempt() {
         ..Recipe::default()
     };
     assert_eq!(faults(&huge).len(), 1);
+    let image = Some([1, 1]);
+    let (flow_steps, hidden2) = (MAX_FLOW_STEPS, vec![MAX_WIDTH; 2]);
+    let flow = Recipe { flow_steps, flow_width: MAX_WIDTH, latent: 99, image, ..Recipe::default() };
+    let two_layers = Recipe { hidden2, latent2: 1, image, ..Recipe::default() };
+    for huge in [flow, two_layers] {
+        let faults = faults(&huge);
+        assert!(faults.len() == 1 && faults[0].contains("parameters"), "{faults:?}");
+    }
     let overflowing = Recipe { image: Some([usize::MAX, usize::MAX]), ..Recipe::default() };
     assert_eq!(overflowing.parameter_count(), None);
     assert!(!faults(&overflowing).is_empty());

@@ -30,10 +30,8 @@ pub fn draw() -> LinePlot {
             trainer.epoch(|_| ControlFlow::Continue(())).expect("finite");
         }
         let e = Evaluator::new(&trainer.model, &test).evaluate(&trainer.model, &Elbo, 0, 0);
-        println!(
-            "{beta:6}  {:15.1}  {:6.2}   {:6.1}   {}",
-            -e.reconstruction, e.kl, -e.elbo, e.active_units
-        );
+        let active = e.active_units.expect("the encoder puts out the posterior mean");
+        println!("{beta:6}  {:15.1}  {:6.2}   {:6.1}   {active}", -e.reconstruction, e.kl, -e.elbo);
         let values = [-e.reconstruction, e.kl, -e.elbo];
         curves.iter_mut().zip(values).for_each(|(curve, v)| curve.push((beta, v)));
     }

@@ -34,9 +34,10 @@ pub fn draw() -> LinePlot {
             let e = Evaluator::new(&trainer.model, &test).evaluate(&trainer.model, &Elbo, 0, epoch);
             points.push((epoch as f64, e.kl));
             if epoch == EPOCHS {
+                let active = e.active_units.expect("the encoder puts out the posterior mean");
                 println!(
-                    "{name}: -elbo {:.2} = {:.2} + {:.2}, {} active units of 50",
-                    -e.elbo, -e.reconstruction, e.kl, e.active_units
+                    "{name}: -elbo {:.2} = {:.2} + {:.2}, {active} active units of 50",
+                    -e.elbo, -e.reconstruction, e.kl
                 );
             }
         }

@@ -10,6 +10,7 @@ use super::common::{DATA_HELP, Usage, find_recipe, print, print_json};
 use crate::{
     data::{self, Part},
     gradcheck::{self, Check, Elements, Report},
+    models::Model,
     objectives::Objective,
     random::{self, Purpose},
 };
@@ -70,10 +71,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
     let batch = usize::from(arguments.batch).min(images.len());
     let mut x = Array2::zeros((batch, images.pixels_per_image()));
-    let mut eps = Array2::zeros((recipe.samples * batch, recipe.latent));
     recipe.view(&images, Part::Train).gather(&(0..batch).collect::<Vec<_>>(), 1, &mut x);
+    let (model, mut objective) = (recipe.model::<f64>(), recipe.objective());
+    let mut eps = Array2::zeros((recipe.samples * batch, model.noise()));
     random::fill_normal(&mut eps, recipe.seed, Purpose::TrainNoise, 1, 0..batch);
-    let (model, mut objective) = (recipe.model(), recipe.objective());
     // As it is once warm-up is over.
     Objective::<f64>::advance(&mut objective, recipe.epochs as f64);
     let report = gradcheck::model(&model, &objective, &x, &eps, arguments.elements);

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     data::{self, Dataset, Images, View},
-    models::AnyModel,
+    models::{AnyModel, Model},
     recipe::{Recipe, RecipeError},
     training::load_model,
 };
@@ -138,6 +138,26 @@ impl DataArguments {
     pub fn view<'a>(&self, trained: &Trained, images: &'a Images) -> View<'a> {
         trained.recipe.view(images, self.part())
     }
+}
+
+/// What is left out of a model's figures, and why; of which layer they are, where there are two.
+pub fn notes(model: &AnyModel<f32>) -> Vec<&'static str> {
+    let notes = [
+        (
+            !model.has_exact_kl(),
+            "the divergence of this model has no closed form: it is estimated from samples, and not \
+             split by dimension",
+        ),
+        (
+            !model.has_exact_mean(),
+            "the posterior mean of a flow has no closed form: active units are not counted",
+        ),
+        (
+            matches!(model, AnyModel::TwoLayer(_)),
+            "active units are those of the first layer of latent variables",
+        ),
+    ];
+    notes.into_iter().filter(|&(holds, _)| holds).map(|(_, note)| note).collect()
 }
 
 /// Refuses an index that is not one of an image.

@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::common::{DataArguments, Trained, Usage, print, print_json};
+use super::common::{DataArguments, Trained, Usage, notes, print, print_json};
 use crate::{
     data::{Treatment, View},
     evaluation::{
@@ -24,6 +24,9 @@ use crate::{
 /// binarised. The ELBO is estimated with one latent sample per image. With --importance-samples K the
 /// log-likelihood is estimated as well; it takes K times as long, but no more memory. The latent
 /// samples are not those of the training log, so the last digits differ from it.
+///
+/// Where the divergence has no closed form it has no parts by dimension, and the posterior mean of a flow
+/// is not known; what is therefore left out is said in its place.
 ///
 /// Several models are set side by side, but only if their recipes treat the pixels alike: grey, binarised
 /// and fixed images are different data.
@@ -59,6 +62,8 @@ struct Report {
     likelihood: Option<LogLikelihood>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sample_quality: Option<Quality>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<&'static str>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -122,7 +127,8 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
         false => None,
     };
     let (model, pixels) = (trained.path.display().to_string(), trained.recipe.pixels);
-    Ok(Report { model, pixels, evaluation, likelihood, sample_quality })
+    let notes = notes(&trained.vae);
+    Ok(Report { model, pixels, evaluation, likelihood, sample_quality, notes })
 }
 
 /// As many samples as there are images, both in the model's own treatment.
@@ -147,14 +153,16 @@ fn sample_quality(
 }
 
 fn print_text(report: &Report) -> Result<()> {
-    let Report { pixels, evaluation: e, likelihood, sample_quality, .. } = report;
+    let Report { pixels, evaluation: e, likelihood, sample_quality, notes, .. } = report;
     let mut lines = vec![
         format!("images          {:>10}, {pixels}", e.images),
         format!("elbo            {:>10.3} ± {:.3} nats per image", e.elbo, e.elbo_standard_error),
         format!("reconstruction  {:>10.3}", e.reconstruction),
         format!("kl              {:>10.3}", e.kl),
-        format!("active units    {:>10} of {}", e.active_units, e.mean_variance.len()),
     ];
+    if let Some(active) = e.active_units {
+        lines.push(format!("active units    {active:>10} of {}", e.mean_variance.len()));
+    }
     if let Some(l) = likelihood {
         let (value, error) = (l.log_likelihood, l.log_likelihood_standard_error);
         let samples = l.importance_samples;
@@ -173,11 +181,14 @@ fn print_text(report: &Report) -> Result<()> {
             c.nearest_neighbour_null_standard_error
         ));
     }
-    lines.push("\ndimension        kl   variance of the posterior mean".into());
+    if !e.mean_variance.is_empty() {
+        lines.push("\ndimension        kl   variance of the posterior mean".into());
+    }
     for (i, variance) in e.mean_variance.iter().enumerate() {
         let kl = e.kl_per_dimension.get(i).map_or("-".into(), |kl| format!("{kl:.4}"));
         lines.push(format!("{:>9} {kl:>9} {variance:>10.4}", i + 1));
     }
+    lines.extend(notes.iter().map(|note| format!("\n{note}")));
     print(&(lines.join("\n") + "\n"))
 }
 
@@ -186,9 +197,10 @@ fn print_table(reports: &[Report]) -> Result<()> {
         vec!["      elbo  reconstruction       kl  active  log-likelihood  model".to_string()];
     for Report { model, evaluation: e, likelihood, .. } in reports {
         let likelihood = likelihood.map_or("-".into(), |l| format!("{:.3}", l.log_likelihood));
+        let active = e.active_units.map_or("-".into(), |active| active.to_string());
         lines.push(format!(
-            "{:>10.3} {:>15.3} {:>8.3} {:>7} {likelihood:>15}  {model}",
-            e.elbo, e.reconstruction, e.kl, e.active_units
+            "{:>10.3} {:>15.3} {:>8.3} {active:>7} {likelihood:>15}  {model}",
+            e.elbo, e.reconstruction, e.kl
         ));
     }
     print(&(lines.join("\n") + "\n"))

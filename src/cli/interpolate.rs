@@ -9,6 +9,8 @@ use super::common::{DataArguments, ModelArgument, check_index, png_path, report_
 use crate::{generation::Generate, pictures::save_grid};
 
 /// Write the pictures on the straight line between the latent means of two images as one PNG
+///
+/// Of a model with a flow, between the points where it takes the means.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Pictures along each side
     #[arg(short, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     n: u32,
-    /// The points: quantiles of the prior, or an even grid over [-3, 3]² [default: the recipe's]
+    /// The points: quantiles of N(0, I), or an even grid over [-3, 3]² [default: the recipe's]
     #[arg(long, value_enum)]
     grid: Option<Grid>,
 }

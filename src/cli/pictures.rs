@@ -9,7 +9,7 @@ use crate::{
     data::View,
     evaluation::pca,
     generation::Generate,
-    models::AnyModel,
+    models::{AnyModel, Model},
     pictures::{Panel, Series, save_grid, save_learning_curves, save_pairs, save_scatter},
     real::cast,
     training::Row,
@@ -44,8 +44,9 @@ pub fn manifold(
     Ok(())
 }
 
-/// The latent means of a data set, coloured by label: both dimensions where there are two, μ and
-/// σ where there is one, and otherwise the first two principal components.
+/// The latent codes of a data set, coloured by label: both dimensions where there are two, μ and
+/// σ where there is one, and otherwise the first two principal components. The codes are posterior means,
+/// or where a flow takes those of z₀.
 pub fn latent(
     path: &Path,
     vae: &AnyModel<f32>,
@@ -53,25 +54,27 @@ pub fn latent(
     labels: Option<&[u8]>,
 ) -> Result<()> {
     let indices: Vec<usize> = view.indices().collect();
-    let posterior = vae.posterior(view, &indices);
-    let mu: Array2<f64> = cast(posterior.mu.view());
-    let (x_label, y_label, points) = match mu.ncols() {
+    let codes: Array2<f64> = cast(vae.codes(view, &indices).view());
+    let (title, name, spread) = match vae.has_exact_mean() {
+        true => ("Latent means of the test set", "μ", "σ"),
+        false => ("Latent codes of the test set, the flow without noise", "z", "σ of z₀"),
+    };
+    let (x_label, y_label, points) = match codes.ncols() {
         1 => {
-            let sigma: Array2<f64> = cast(posterior.sigma().view());
-            ("μ".into(), "σ".into(), mu.iter().copied().zip(sigma).collect())
+            let sigma: Array2<f64> = cast(vae.posterior(view, &indices).sigma().view());
+            (name.into(), spread.into(), codes.iter().copied().zip(sigma).collect())
         }
         2 => {
-            let points = mu.rows().into_iter().map(|row| (row[0], row[1])).collect();
-            ("μ₁".into(), "μ₂".into(), points)
+            let points = codes.rows().into_iter().map(|row| (row[0], row[1])).collect();
+            (format!("{name}₁"), format!("{name}₂"), points)
         }
         _ => {
-            let plane = pca::plane(mu.view());
+            let plane = pca::plane(codes.view());
             let percent = |i: usize| 100.0 * plane.shares[i];
             let axis = |i: usize| format!("principal component {} ({:.0} %)", i + 1, percent(i));
             (axis(0), axis(1), plane.points)
         }
     };
-    let title = "Latent means of the test set";
     save_scatter(path, title, &x_label, &y_label, &points, labels)?;
     Ok(())
 }

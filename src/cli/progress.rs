@@ -15,6 +15,8 @@ use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use super::common::say;
 use crate::{
     evaluation::ACTIVE_VARIANCE,
+    objectives::AnyObjective,
+    recipe::Recipe,
     training::{Observer, Progress, Row},
 };
 
@@ -38,15 +40,25 @@ pub struct TrainingProgress {
     stop: Arc<AtomicBool>,
     epochs: u64,
     latent: usize,
+    /// What may keep a latent dimension from dying.
+    remedy: &'static str,
     bar: Option<ProgressBar>,
     /// When the first step was done.
     pub first_step: Option<Instant>,
 }
 
 impl TrainingProgress {
-    /// For a run of so many epochs, which `stop` ends after the current step.
-    pub fn new(stop: Arc<AtomicBool>, epochs: u64, latent: usize) -> Self {
-        Self { stop, epochs, latent, bar: None, first_step: None }
+    /// For a run of this recipe, which `stop` ends after the current step.
+    pub fn new(stop: Arc<AtomicBool>, recipe: &Recipe) -> Self {
+        let remedy = match recipe.objective() {
+            AnyObjective::Elbo(_) | AnyObjective::Weighted(_) => {
+                "; warm_up or free_bits may keep it"
+            }
+            AnyObjective::Sampled(_) => "; warm_up may keep it",
+            AnyObjective::Iwae(_) => "",
+        };
+        let Recipe { epochs, latent, .. } = *recipe;
+        Self { stop, epochs, latent, remedy, bar: None, first_step: None }
     }
 
     /// Takes the bar away.
@@ -96,9 +108,10 @@ impl Observer for TrainingProgress {
 
     fn epoch(&mut self, row: &Row, died: &[usize]) {
         let width = self.epochs.to_string().len();
+        let active = |units: usize| format!("   active {units}/{}", self.latent);
         self.say(&format!(
             "epoch {:>width$}/{}  train elbo {:8.3} = {:8.3} - {:6.3}   test elbo {:8.3} = {:8.3} \
-             - {:6.3}   active {}/{}   {:.2} s, {:.0} images/s",
+             - {:6.3}{}   {:.2} s, {:.0} images/s",
             row.epoch,
             self.epochs,
             row.train_elbo,
@@ -107,8 +120,7 @@ impl Observer for TrainingProgress {
             row.test_elbo,
             row.test_reconstruction,
             row.test_kl,
-            row.active_units,
-            self.latent,
+            row.active_units.map_or(String::new(), active),
             row.seconds,
             row.images_per_second,
         ));
@@ -116,11 +128,12 @@ impl Observer for TrainingProgress {
             let died: Vec<_> = died.iter().map(ToString::to_string).collect();
             self.say(&format!(
                 "warning: latent dimension {} no longer carries information (its posterior mean varies \
-                 by less than {ACTIVE_VARIANCE}); warm_up or free_bits may keep it",
-                died.join(", ")
+                 by less than {ACTIVE_VARIANCE}){}",
+                died.join(", "),
+                self.remedy
             ));
         }
-        if row.active_units == 0 && (row.epoch == self.epochs || !died.is_empty()) {
+        if row.active_units == Some(0) && (row.epoch == self.epochs || !died.is_empty()) {
             self.say(
                 "warning: no latent dimension carries information: the posterior has collapsed onto the \
                  prior",

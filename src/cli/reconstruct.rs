@@ -9,7 +9,7 @@ use super::common::{DataArguments, ModelArgument, png_path, report_file};
 
 /// Write images, each above its reconstruction, as one PNG
 ///
-/// The reconstruction is the decoder's mean at z = μ(x).
+/// The reconstruction is the decoder's mean at z = μ(x), or where a flow takes μ(x).
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{
-    common::{DATA_HELP, Usage, find_recipe, report_file, say},
+    common::{DATA_HELP, Usage, find_recipe, notes, report_file, say},
     pictures,
     progress::TrainingProgress,
     speed,
@@ -109,8 +109,7 @@ pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     let earlier = run.rows().len();
 
     let stop = stop_on_ctrl_c()?;
-    let mut progress =
-        TrainingProgress::new(stop.clone(), run.recipe().epochs, run.recipe().latent);
+    let mut progress = TrainingProgress::new(stop.clone(), run.recipe());
     let failed = || format!("the run in {} failed", out.display());
     let outcome = run.train(&mut progress).with_context(failed)?;
     if outcome == Outcome::Stopped {
@@ -239,20 +238,35 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
 
 fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
     let recipe = run.recipe();
-    let hidden: String = recipe.hidden.iter().map(|w| format!("{w}-")).collect();
-    let pixels = recipe.pixel_count().unwrap_or_default();
     say(format_args!(
-        "{}: {pixels}-{hidden}{} on {} images, {} threads, {} kernels, into {}",
+        "{}: {} on {} images, {} threads, {} kernels, into {}",
         recipe.name,
-        recipe.latent,
+        architecture(recipe),
         run.trainer().images(),
         rayon::current_num_threads(),
         elbo_kernels::Isa::active(),
         out.display()
     ));
+    notes(&run.trainer().model).iter().for_each(say);
     if resumed {
         let Position { epoch, batch, .. } = run.trainer().position;
         say(format_args!("resumed after {epoch} epochs and {batch} batches"));
+    }
+}
+
+/// The widths from x to z, such as `784-400-20`, and what follows z.
+fn architecture(recipe: &Recipe) -> String {
+    let path = |from: usize, hidden: &[usize], to: usize| {
+        let widths = std::iter::once(&from).chain(hidden).chain([&to]);
+        widths.map(ToString::to_string).collect::<Vec<_>>().join("-")
+    };
+    let Recipe { hidden, latent, hidden2, latent2, flow_steps, .. } = recipe;
+    let first = path(recipe.pixel_count().unwrap_or_default(), hidden, *latent);
+    match (latent2, flow_steps) {
+        (0, 0) => first,
+        (0, 1) => format!("{first} with a flow of 1 step"),
+        (0, steps) => format!("{first} with a flow of {steps} steps"),
+        (latent2, _) => format!("{first}, {} above it,", path(*latent, hidden2, *latent2)),
     }
 }
 
@@ -274,8 +288,10 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
     let (vae, recipe, images) = (run.model(), run.recipe(), &test.images);
     let view = recipe.view(images, Part::Test);
     let size @ [height, width] = [images.height(), images.width()];
-    let mut written =
-        vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::UNITS, files::RECIPE];
+    let mut written = vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
+    if !run.units().is_empty() {
+        written.push(files::UNITS);
+    }
 
     pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, view, 30)?;
     let samples = vae.sample(100, recipe.seed);

@@ -29,12 +29,17 @@ pub struct Evaluation {
     pub reconstruction: f64,
     /// Its second term.
     pub kl: f64,
-    /// The second term split by latent dimension.
+    /// The second term split by latent dimension; empty under a [sampled](Objective::sampled) objective,
+    /// whose estimate is of all dimensions at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kl_per_dimension: Vec<f64>,
-    /// The variance over the images of each dimension's posterior mean.
+    /// The variance over the images of each dimension's posterior mean; empty where that mean
+    /// [is not known](Model::has_exact_mean).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mean_variance: Vec<f64>,
     /// How many of those are above [`ACTIVE_VARIANCE`].
-    pub active_units: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_units: Option<usize>,
 }
 
 /// Workspaces for evaluating one model on one data set again and again.
@@ -44,7 +49,7 @@ pub struct Evaluator<'a, T: Real, M: Model<T>> {
     last: M::Workspace,
 }
 
-/// Sums over images, in f64.
+/// Sums over images, in f64. Those by dimension are empty where they are not defined.
 struct Sums {
     totals: Totals,
     elbo: f64,
@@ -73,7 +78,9 @@ impl<'a, T: Real, M: Model<T>> Evaluator<'a, T, M> {
         epoch: u64,
     ) -> Evaluation {
         let all = self.images.indices();
-        let mut sums = Sums::new(model.latent());
+        let dimensions = |defined: bool| if defined { model.latent() } else { 0 };
+        let (kl, mu) = (dimensions(!objective.sampled()), dimensions(model.has_exact_mean()));
+        let mut sums = Sums::new(kl, mu);
         team(|| {
             for start in all.clone().step_by(EVALUATION_BATCH) {
                 let end = (start + EVALUATION_BATCH).min(all.end);
@@ -91,15 +98,15 @@ impl<'a, T: Real, M: Model<T>> Evaluator<'a, T, M> {
 }
 
 impl Sums {
-    fn new(latent: usize) -> Self {
-        let zeros = vec![0.0; latent];
+    /// For so many dimensions of the divergence, and of the posterior mean.
+    fn new(kl: usize, mu: usize) -> Self {
         Self {
             totals: Totals::default(),
             elbo: 0.0,
             elbo_squared: 0.0,
-            kl: zeros.clone(),
-            mu: zeros.clone(),
-            mu_squared: zeros,
+            kl: vec![0.0; kl],
+            mu: vec![0.0; mu],
+            mu_squared: vec![0.0; mu],
         }
     }
 
@@ -136,7 +143,8 @@ impl Sums {
             reconstruction,
             kl,
             kl_per_dimension: self.kl.iter().map(|sum| sum / n).collect(),
-            active_units: mean_variance.iter().filter(|&&v| v > ACTIVE_VARIANCE).count(),
+            active_units: (!mean_variance.is_empty())
+                .then(|| mean_variance.iter().filter(|&&v| v > ACTIVE_VARIANCE).count()),
             mean_variance,
         }
     }

@@ -2,7 +2,10 @@
 
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
 
-use super::{Decoder, Model, Vae, Vamp, VampWorkspace, Workspace};
+use super::{
+    Decoder, Encoder, IafVae, IafWorkspace, Model, TwoLayer, TwoLayerWorkspace, Vae, Vamp,
+    VampWorkspace, Workspace,
+};
 use crate::{
     distributions::any::AnyLikelihood,
     layers::{Dense, Network},
@@ -11,14 +14,20 @@ use crate::{
     real::Real,
 };
 
-/// A VAE whose networks and likelihood a recipe chooses.
-pub type AnyVae<T> = Vae<T, Network<T>, Decoder<T, Network<T>>, AnyLikelihood<T>>;
+/// The decoder of all of them.
+type AnyDecoder<T> = Decoder<T, Network<T>>;
 
-/// The workspace of an [`AnyVae`].
-pub type AnyVaeWorkspace<T> = Workspace<T, Network<T>, Decoder<T, Network<T>>>;
+/// A VAE whose networks and likelihood a recipe chooses.
+pub type AnyVae<T> = Vae<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
 
 /// The same with the VampPrior.
-pub type AnyVampWorkspace<T> = VampWorkspace<T, Network<T>, Decoder<T, Network<T>>>;
+pub type AnyVamp<T> = Vamp<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
+
+/// The same with a second layer of latent variables.
+pub type AnyTwoLayer<T> = TwoLayer<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
+
+/// The same with a flow as the posterior.
+pub type AnyIaf<T> = IafVae<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
 
 /// Any of the models of this module: what a recipe names.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,15 +35,23 @@ pub enum AnyModel<T> {
     /// With the prior N(0, I).
     Vae(AnyVae<T>),
     /// With the VampPrior.
-    Vamp(Vamp<T, Network<T>, Decoder<T, Network<T>>, AnyLikelihood<T>>),
+    Vamp(AnyVamp<T>),
+    /// With two layers of latent variables.
+    TwoLayer(Box<AnyTwoLayer<T>>),
+    /// With an inverse autoregressive flow as the posterior.
+    Iaf(AnyIaf<T>),
 }
 
 /// The workspace of the model at hand.
 pub enum AnyWorkspace<T: Real> {
     /// Of a VAE.
-    Vae(Box<AnyVaeWorkspace<T>>),
+    Vae(Box<Workspace<T, Network<T>, AnyDecoder<T>>>),
     /// Of one with the VampPrior.
-    Vamp(Box<AnyVampWorkspace<T>>),
+    Vamp(Box<VampWorkspace<T, Network<T>, AnyDecoder<T>>>),
+    /// Of one with two layers.
+    TwoLayer(Box<TwoLayerWorkspace<T, Network<T>, AnyDecoder<T>>>),
+    /// Of one with a flow.
+    Iaf(Box<IafWorkspace<T, Network<T>, AnyDecoder<T>>>),
 }
 
 /// `$body` with the model at hand as `$model`.
@@ -43,6 +60,8 @@ macro_rules! each {
         match $any {
             AnyModel::Vae($model) => $body,
             AnyModel::Vamp($model) => $body,
+            AnyModel::TwoLayer($model) => $body,
+            AnyModel::Iaf($model) => $body,
         }
     };
 }
@@ -53,6 +72,8 @@ macro_rules! each_with {
         match ($any, $workspace) {
             (AnyModel::Vae($model), AnyWorkspace::Vae($w)) => $body,
             (AnyModel::Vamp($model), AnyWorkspace::Vamp($w)) => $body,
+            (AnyModel::TwoLayer($model), AnyWorkspace::TwoLayer($w)) => $body,
+            (AnyModel::Iaf($model), AnyWorkspace::Iaf($w)) => $body,
             _ => panic!("a workspace of another model"),
         }
     };
@@ -61,45 +82,70 @@ macro_rules! each_with {
 impl<T: Real> AnyModel<T> {
     /// Multiply-adds in the matrix products of a training step, for each image of the batch and with
     /// so many latent samples of it, as
-    /// [`MlpVae::multiply_adds_per_image`](super::MlpVae::multiply_adds_per_image) counts them. Those of
-    /// a learned prior, which has them once for each batch, are left out.
+    /// [`MlpVae::multiply_adds_per_image`](super::MlpVae::multiply_adds_per_image) counts them. What
+    /// comes after z is computed for each sample, what comes before it once for each image. Those of
+    /// the VampPrior, which has them once for each batch, are left out.
     pub fn multiply_adds_per_image(&self, samples: usize) -> usize {
         let Vae { encoder, decoder, .. } = self.vae();
-        let size = |layer: &Dense<T>| layer.weight.len();
-        let hidden = encoder.hidden.dense_layers();
-        let heads = size(&encoder.mu) + size(&encoder.log_var);
-        let decoder: usize = decoder.hidden.dense_layers().chain([&decoder.output]).map(size).sum();
-        let first = encoder.hidden.first_layers();
-        let first: usize = encoder.hidden.dense_layers().take(first).map(size).sum();
-        3 * (hidden.map(size).sum::<usize>() + heads + samples * decoder) - first
+        let first_layers = encoder.hidden.first_layers();
+        let first = size(encoder.hidden.dense_layers().take(first_layers));
+        let of_image = size(layers(encoder));
+        let of_sample = size(decoder.hidden.dense_layers().chain([&decoder.output]));
+        let (image_more, sample_more) = match self {
+            Self::Vae(_) | Self::Vamp(_) => (0, 0),
+            Self::TwoLayer(model) => {
+                (0, size(layers(&model.encoder2).chain(layers(&model.decoder2))))
+            }
+            Self::Iaf(model) => {
+                let steps = model.steps.iter();
+                let steps = steps.flat_map(|step| [&step.hidden, &step.mean, &step.gate]);
+                (size([&model.context]), size(steps.map(|masked| &masked.dense)))
+            }
+        };
+        3 * (of_image + image_more + samples * (of_sample + sample_more)) - first
     }
 
-    /// The networks and the likelihood, whatever the prior.
+    /// The networks and the likelihood between x and the first z.
     pub fn vae(&self) -> &AnyVae<T> {
         match self {
             Self::Vae(vae) => vae,
             Self::Vamp(vamp) => &vamp.vae,
+            Self::TwoLayer(model) => &model.vae,
+            Self::Iaf(model) => &model.vae,
         }
     }
 
     /// As [`Vae::set_output_bias`].
     pub fn set_output_bias(&mut self, means: &Array1<f64>) {
-        match self {
-            Self::Vae(vae) => vae.set_output_bias(means),
-            Self::Vamp(vamp) => vamp.vae.set_output_bias(means),
-        }
+        let vae = match self {
+            Self::Vae(vae) => vae,
+            Self::Vamp(vamp) => &mut vamp.vae,
+            Self::TwoLayer(model) => &mut model.vae,
+            Self::Iaf(model) => &mut model.vae,
+        };
+        vae.set_output_bias(means);
     }
+}
+
+/// The dense layers of a network with two heads.
+fn layers<T: Real>(encoder: &Encoder<T, Network<T>>) -> impl Iterator<Item = &Dense<T>> {
+    encoder.hidden.dense_layers().chain([&encoder.mu, &encoder.log_var])
+}
+
+/// How many weights dense layers have, biases aside.
+fn size<'a, T: Real>(layers: impl IntoIterator<Item = &'a Dense<T>>) -> usize {
+    layers.into_iter().map(|layer| layer.weight.len()).sum()
 }
 
 impl<T: Real> Model<T> for AnyModel<T> {
     type Workspace = AnyWorkspace<T>;
 
     fn pixels(&self) -> usize {
-        each!(self, model => Model::pixels(model))
+        each!(self, model => model.pixels())
     }
 
     fn latent(&self) -> usize {
-        each!(self, model => Model::latent(model))
+        each!(self, model => model.latent())
     }
 
     fn noise(&self) -> usize {
@@ -110,26 +156,36 @@ impl<T: Real> Model<T> for AnyModel<T> {
         each!(self, model => model.has_exact_kl())
     }
 
+    fn has_exact_mean(&self) -> bool {
+        each!(self, model => model.has_exact_mean())
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> AnyWorkspace<T> {
         match self {
             Self::Vae(vae) => AnyWorkspace::Vae(Box::new(vae.workspace_for(images, samples))),
             Self::Vamp(vamp) => AnyWorkspace::Vamp(Box::new(vamp.workspace_for(images, samples))),
+            Self::TwoLayer(model) => {
+                AnyWorkspace::TwoLayer(Box::new(model.workspace_for(images, samples)))
+            }
+            Self::Iaf(model) => AnyWorkspace::Iaf(Box::new(model.workspace_for(images, samples))),
         }
     }
 
     fn signals(w: &mut AnyWorkspace<T>) -> &mut Signals<T> {
         match w {
             AnyWorkspace::Vae(w) => AnyVae::signals(w),
-            AnyWorkspace::Vamp(w) => Vamp::<T, _, _, AnyLikelihood<T>>::signals(w),
+            AnyWorkspace::Vamp(w) => AnyVamp::signals(w),
+            AnyWorkspace::TwoLayer(w) => AnyTwoLayer::signals(w),
+            AnyWorkspace::Iaf(w) => AnyIaf::signals(w),
         }
     }
 
     fn encode(&self, w: &mut AnyWorkspace<T>) {
-        each_with!(self, w, |model, w| Model::encode(model, w));
+        each_with!(self, w, |model, w| model.encode(w));
     }
 
     fn evaluate(&self, objective: &impl Objective<T>, w: &mut AnyWorkspace<T>) -> Figures {
-        each_with!(self, w, |model, w| Model::evaluate(model, objective, w))
+        each_with!(self, w, |model, w| model.evaluate(objective, w))
     }
 
     fn gradient(
@@ -142,6 +198,12 @@ impl<T: Real> Model<T> for AnyModel<T> {
             (Self::Vae(vae), AnyWorkspace::Vae(w), Self::Vae(d)) => vae.gradient(objective, w, d),
             (Self::Vamp(vamp), AnyWorkspace::Vamp(w), Self::Vamp(d)) => {
                 vamp.gradient(objective, w, d)
+            }
+            (Self::TwoLayer(model), AnyWorkspace::TwoLayer(w), Self::TwoLayer(d)) => {
+                model.gradient(objective, w, d)
+            }
+            (Self::Iaf(model), AnyWorkspace::Iaf(w), Self::Iaf(d)) => {
+                model.gradient(objective, w, d)
             }
             _ => panic!("a workspace or a gradient of another model"),
         }
@@ -166,20 +228,52 @@ impl<T: Real> Parameters<T> for AnyModel<T> {
     }
 
     fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
-        let pseudo_inputs = match self {
-            Self::Vae(_) => None,
-            Self::Vamp(vamp) => Some(vamp.pseudo_inputs.view().into_dyn()),
+        let (vae, vamp, two_layer, iaf) = match self {
+            Self::Vae(vae) => (Some(vae), None, None, None),
+            Self::Vamp(vamp) => (None, Some(vamp), None, None),
+            Self::TwoLayer(model) => (None, None, Some(&**model), None),
+            Self::Iaf(model) => (None, None, None, Some(model)),
         };
-        self.vae().tensors().chain(pseudo_inputs)
+        let vae = vae.into_iter().flat_map(Parameters::tensors);
+        let vamp = vamp.into_iter().flat_map(Parameters::tensors);
+        let two_layer = two_layer.into_iter().flat_map(Parameters::tensors);
+        vae.chain(vamp).chain(two_layer).chain(iaf.into_iter().flat_map(Parameters::tensors))
     }
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
-        let (vae, pseudo_inputs) = match self {
-            Self::Vae(vae) => (vae, None),
-            Self::Vamp(Vamp { vae, pseudo_inputs }) => {
-                (vae, Some(pseudo_inputs.view_mut().into_dyn()))
-            }
+        let (vae, vamp, two_layer, iaf) = match self {
+            Self::Vae(vae) => (Some(vae), None, None, None),
+            Self::Vamp(vamp) => (None, Some(vamp), None, None),
+            Self::TwoLayer(model) => (None, None, Some(&mut **model), None),
+            Self::Iaf(model) => (None, None, None, Some(model)),
         };
-        vae.tensors_mut().chain(pseudo_inputs)
+        let vae = vae.into_iter().flat_map(Parameters::tensors_mut);
+        let vamp = vamp.into_iter().flat_map(Parameters::tensors_mut);
+        let two_layer = two_layer.into_iter().flat_map(Parameters::tensors_mut);
+        vae.chain(vamp).chain(two_layer).chain(iaf.into_iter().flat_map(Parameters::tensors_mut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::recipe::Recipe;
+
+    fn multiply_adds(set: &[&str], samples: usize) -> usize {
+        let recipe =
+            Recipe { hidden: vec![5], latent: 3, image: Some([11, 1]), ..Recipe::default() };
+        let recipe = set.iter().fold(recipe, |recipe, set| recipe.with(set).unwrap());
+        recipe.model::<f32>().multiply_adds_per_image(samples)
+    }
+
+    #[test]
+    fn a_second_layer_and_the_steps_of_a_flow_count_for_each_sample() {
+        let (encoder, decoder) = (2 * (11 * 5) + 3 * 2 * (5 * 3), 3 * (3 * 5 + 5 * 11));
+        assert_eq!(multiply_adds(&[], 4), encoder + 4 * decoder);
+        let second = 3 * (3 * 7 + 2 * (7 * 2) + 2 * 7 + 2 * (7 * 3));
+        let two_layers = multiply_adds(&["hidden2=[7]", "latent2=2"], 4);
+        assert_eq!(two_layers, encoder + 4 * (decoder + second));
+        let (context, step) = (3 * (5 * 9), 3 * (3 * 9 + 2 * (9 * 3)));
+        let flow = multiply_adds(&["flow_steps=2", "flow_width=9"], 4);
+        assert_eq!(flow, encoder + context + 4 * (decoder + 2 * step));
     }
 }

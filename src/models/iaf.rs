@@ -150,6 +150,11 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for IafVae<T,
         false
     }
 
+    /// μ is the mean of z₀, and the steps are not linear.
+    fn has_exact_mean(&self) -> bool {
+        false
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let context = Array2::from_elem((images, self.context.outputs()), T::ZERO);
         IafWorkspace {

@@ -10,7 +10,7 @@ mod two_layer;
 mod vae;
 mod vamp;
 
-pub use any::{AnyModel, AnyVae, AnyVaeWorkspace, AnyVampWorkspace, AnyWorkspace};
+pub use any::{AnyIaf, AnyModel, AnyTwoLayer, AnyVae, AnyVamp, AnyWorkspace};
 pub use autoregressive::{AutoregressiveCache, AutoregressiveStep, GATE_BIAS, Order};
 pub use decoder::{Decoder, DecoderCache};
 pub use encoder::{Encoder, EncoderCache};

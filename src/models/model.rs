@@ -32,6 +32,10 @@ pub trait Model<T: Real>: Parameters<T> {
     /// [sampled](Objective::sampled) objectives can be evaluated.
     fn has_exact_kl(&self) -> bool;
 
+    /// Whether the μ of the [`Signals`] is the mean of q(z|x). Without it, nothing is known of how
+    /// that mean varies from image to image, by which active units are counted.
+    fn has_exact_mean(&self) -> bool;
+
     /// What this model's ELBO is evaluated by.
     fn elbo(&self) -> AnyObjective {
         match self.has_exact_kl() {

@@ -219,6 +219,11 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for TwoLayer<
         false
     }
 
+    /// That of q(z₁|x).
+    fn has_exact_mean(&self) -> bool {
+        true
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let rows = images * samples;
         let zeros = |columns| Array2::from_elem((rows, columns), T::ZERO);

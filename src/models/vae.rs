@@ -253,6 +253,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E,
         true
     }
 
+    fn has_exact_mean(&self) -> bool {
+        true
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Workspace<T, E, D> {
         let (pixels, latent, outputs) = (self.pixels(), self.latent(), self.decoder.outputs());
         Workspace {

@@ -114,6 +114,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vamp<T, E
         false
     }
 
+    fn has_exact_mean(&self) -> bool {
+        true
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let (components, latent) = (self.pseudo_inputs.nrows(), self.latent());
         let zeros = Array2::from_elem((components, latent), T::ZERO);

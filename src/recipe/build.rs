@@ -5,7 +5,7 @@ use crate::{
     data::{Images, Part, View},
     distributions::Likelihood,
     layers::Network,
-    models::{AnyModel, AnyVae, Decoder, Encoder, MlpVae, Vamp},
+    models::{AnyModel, AnyVae, Decoder, Encoder, IafVae, MlpVae, TwoLayer, Vamp},
     objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WarmUp, WeightedElbo},
     optim::Settings,
     random::{self, Purpose},
@@ -13,11 +13,22 @@ use crate::{
 };
 
 impl Recipe {
+    /// What makes the model another than a VAE with a Gaussian posterior and the prior N(0, I), as one
+    /// writes it in a recipe. The divergence of such a model has no closed form.
+    pub(super) fn extensions(&self) -> Vec<&'static str> {
+        let extensions = [
+            (self.prior == Prior::VampPrior, "prior = \"vampprior\""),
+            (self.latent2 > 0, "latent2"),
+            (self.flow_steps > 0, "flow_steps"),
+        ];
+        extensions.into_iter().filter(|&(is_chosen, _)| is_chosen).map(|(_, key)| key).collect()
+    }
+
     /// What is maximised.
     pub fn objective(&self) -> AnyObjective {
         let plain = self.beta == 1.0 && self.warm_up == WarmUp::None && self.free_bits == 0.0;
         match self.objective {
-            Bound::Elbo if self.prior != Prior::Normal => {
+            Bound::Elbo if !self.extensions().is_empty() => {
                 AnyObjective::Sampled(SampledElbo::new(self.beta, self.warm_up))
             }
             Bound::Iwae => AnyObjective::Iwae(Iwae { estimator: self.estimator }),
@@ -52,39 +63,6 @@ impl Recipe {
         self.image.and_then(|[height, width]| height.checked_mul(width))
     }
 
-    /// The number of parameters of [`Recipe::model`], without building it; `None` before `image`
-    /// is known, or where it overflows.
-    pub fn parameter_count(&self) -> Option<usize> {
-        let pixels = self.pixel_count()?;
-        let dense = |inputs: usize, outputs: usize| inputs.checked_add(1)?.checked_mul(outputs);
-        let hidden = |inputs: usize, outputs: usize| {
-            dense(inputs, outputs)?.checked_mul(if self.gated { 2 } else { 1 })
-        };
-        let mut count = 0usize;
-        let mut add = |n: Option<usize>| {
-            count = count.checked_add(n?)?;
-            Some(())
-        };
-        let widths: Vec<usize> = std::iter::once(pixels).chain(self.hidden.clone()).collect();
-        for pair in widths.windows(2) {
-            add(hidden(pair[0], pair[1]))?;
-        }
-        let features = *widths.last()?;
-        add(dense(features, self.latent))?;
-        add(dense(features, self.latent))?;
-        let widths: Vec<usize> =
-            std::iter::once(self.latent).chain(self.hidden.iter().rev().copied()).collect();
-        for pair in widths.windows(2) {
-            add(hidden(pair[0], pair[1]))?;
-        }
-        add(dense(*widths.last()?, self.likelihood.outputs(pixels)?))?;
-        add(Some(self.likelihood.parameter_count()))?;
-        if self.prior == Prior::VampPrior {
-            add(self.pseudo_inputs.checked_mul(pixels))?;
-        }
-        Some(count)
-    }
-
     /// The recipe's networks with the Bernoulli likelihood, whatever else it says.
     ///
     /// # Panics
@@ -106,18 +84,31 @@ impl Recipe {
         let rng = &mut random::rng(self.seed, Purpose::Init, 0, 0);
         let likelihood = self.likelihood.build(self.variance);
         let Self { hidden, latent, activation, init, gated, .. } = self;
-        let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
         let network = |inputs, widths: &[usize], rng: &mut _| match gated {
             true => Network::gated(inputs, widths, *init, rng),
             false => Network::mlp(inputs, widths, *activation, *init, rng),
         };
         let encoder = Encoder::new(network(pixels, hidden, rng), *latent, *init, rng);
         let outputs = likelihood.outputs(pixels);
-        let decoder = Decoder::new(network(*latent, &mirrored, rng), outputs, *init, rng);
+        let decoder = Decoder::new(network(*latent, &reversed(hidden), rng), outputs, *init, rng);
         let vae = AnyVae { encoder, decoder, likelihood };
-        match self.prior {
-            Prior::Normal => AnyModel::Vae(vae),
-            Prior::VampPrior => AnyModel::Vamp(Vamp::new(vae, self.pseudo_inputs, rng)),
+        match (self.prior, self.latent2, self.flow_steps) {
+            (Prior::VampPrior, ..) => AnyModel::Vamp(Vamp::new(vae, self.pseudo_inputs, rng)),
+            (Prior::Normal, 0, 0) => AnyModel::Vae(vae),
+            (Prior::Normal, 0, steps) => {
+                AnyModel::Iaf(IafVae::new(vae, steps, self.flow_width, *activation, *init, rng))
+            }
+            (Prior::Normal, latent2, _) => {
+                let (up, down) = (&self.hidden2, reversed(&self.hidden2));
+                let encoder2 = Encoder::new(network(*latent, up, rng), latent2, *init, rng);
+                let decoder2 = Encoder::new(network(latent2, &down, rng), *latent, *init, rng);
+                AnyModel::TwoLayer(Box::new(TwoLayer { vae, encoder2, decoder2 }))
+            }
         }
     }
+}
+
+/// Widths as the mirrored network has them.
+pub(super) fn reversed(widths: &[usize]) -> Vec<usize> {
+    widths.iter().rev().copied().collect()
 }

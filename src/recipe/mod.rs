@@ -1,6 +1,7 @@
 //! Recipes: everything that decides what a run computes, in one TOML file.
 
 mod build;
+mod count;
 mod error;
 mod validate;
 
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The recipes that come with the crate: name and TOML.
-pub const BUILT_IN: [(&str, &str); 11] = [
+pub const BUILT_IN: [(&str, &str); 13] = [
     ("tutorial", include_str!("../../recipes/tutorial.toml")),
     ("pytorch-example", include_str!("../../recipes/pytorch-example.toml")),
     ("beta-vae", include_str!("../../recipes/beta-vae.toml")),
@@ -32,10 +33,14 @@ pub const BUILT_IN: [(&str, &str); 11] = [
     ("iwae-vae", include_str!("../../recipes/iwae-vae.toml")),
     ("iwae-k5", include_str!("../../recipes/iwae-k5.toml")),
     ("iwae-k50", include_str!("../../recipes/iwae-k50.toml")),
+    ("iwae-2layer", include_str!("../../recipes/iwae-2layer.toml")),
+    ("iaf", include_str!("../../recipes/iaf.toml")),
 ];
 
 /// The most hidden layers that a recipe may ask for.
 pub const MAX_HIDDEN_LAYERS: usize = 32;
+/// The most steps of a flow that a recipe may ask for.
+pub const MAX_FLOW_STEPS: usize = 32;
 /// The widest layer or latent space that a recipe may ask for.
 pub const MAX_WIDTH: usize = 65_536;
 /// The largest batch that a recipe may ask for.
@@ -68,6 +73,17 @@ pub struct Recipe {
     pub prior: Prior,
     /// Components of the `vampprior`.
     pub pseudo_inputs: usize,
+    /// Widths of the hidden layers from z₁ to z₂, where there is a second layer of latent variables;
+    /// p(z₁|z₂) has them in reverse.
+    pub hidden2: Vec<usize>,
+    /// Dimensions of z₂; 0 for one layer of latent variables. Then `latent` is of z₁:
+    /// [`TwoLayer`](crate::models::TwoLayer).
+    pub latent2: usize,
+    /// Steps of the flow that makes the posterior of a Gaussian, 0 for none:
+    /// [`IafVae`](crate::models::IafVae).
+    pub flow_steps: usize,
+    /// Hidden units of each step.
+    pub flow_width: usize,
     /// How the weights start.
     pub init: Init,
     /// How the bias of the decoder's last layer starts.
@@ -174,6 +190,10 @@ impl Default for Recipe {
             gated: false,
             prior: Prior::Normal,
             pseudo_inputs: 500,
+            hidden2: vec![],
+            latent2: 0,
+            flow_steps: 0,
+            flow_width: 320,
             init: Init::Pytorch,
             output_bias: OutputBias::Init,
             pixels: Treatment::Grey,

@@ -1,8 +1,8 @@
 //! What a recipe's values must be.
 
 use super::{
-    Bound, MAX_BATCH, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS, MAX_SAMPLES, MAX_WIDTH,
-    OutputBias, Prior, Recipe, RecipeError,
+    Bound, MAX_BATCH, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS, MAX_SAMPLES,
+    MAX_WIDTH, OutputBias, Recipe, RecipeError,
 };
 use crate::{
     data::Treatment,
@@ -103,20 +103,6 @@ impl Recipe {
             ),
         );
         demand(
-            self.prior == Prior::Normal || self.free_bits == 0.0,
-            "free_bits are of each latent dimension's divergence, which prior = \"vampprior\" does not \
-             split into dimensions"
-                .into(),
-        );
-        demand(
-            self.prior == Prior::Normal || self.estimator == Estimator::Total,
-            "prior = \"vampprior\" has estimator = \"total\" alone".into(),
-        );
-        demand(
-            in_range(self.pseudo_inputs, MAX_WIDTH),
-            format!("pseudo_inputs is {}, and must be 1 to {MAX_WIDTH}", self.pseudo_inputs),
-        );
-        demand(
             self.variance.is_finite() && self.variance > 0.0,
             format!("variance is {}, and must be a positive number", self.variance),
         );
@@ -133,6 +119,7 @@ impl Recipe {
                 && !self.name.contains(['/', '\\', '\0']),
             format!("name is {:?}, and must be usable as a folder's name", self.name),
         );
+        faults.extend(self.extension_faults());
         faults.extend(self.optimiser().faults());
         faults.extend(self.schedule.faults(self.epochs));
         faults.extend(self.warm_up.faults());
@@ -152,5 +139,71 @@ impl Recipe {
             );
         }
         if faults.is_empty() { Ok(()) } else { Err(RecipeError::Invalid { faults }) }
+    }
+
+    /// What is wrong with the keys of the VampPrior, of a second layer and of a flow, each on its own
+    /// and beside others.
+    fn extension_faults(&self) -> Vec<String> {
+        let mut faults = vec![];
+        let mut demand = |holds: bool, fault: String| {
+            if !holds {
+                faults.push(fault);
+            }
+        };
+        let Self { hidden2, latent2, flow_steps, .. } = self;
+        for (name, width) in
+            [("pseudo_inputs", self.pseudo_inputs), ("flow_width", self.flow_width)]
+        {
+            demand(
+                (1..=MAX_WIDTH).contains(&width),
+                format!("{name} is {width}, and must be 1 to {MAX_WIDTH}"),
+            );
+        }
+        demand(
+            *latent2 <= MAX_WIDTH,
+            format!("latent2 is {latent2}, and must be 0 to {MAX_WIDTH}"),
+        );
+        demand(
+            hidden2.len() <= MAX_HIDDEN_LAYERS,
+            format!("hidden2 has {} layers, and may have {MAX_HIDDEN_LAYERS}", hidden2.len()),
+        );
+        demand(
+            hidden2.iter().all(|w| (1..=MAX_WIDTH).contains(w)),
+            format!("hidden2 is {hidden2:?}, and each width must be 1 to {MAX_WIDTH}"),
+        );
+        demand(
+            hidden2.is_empty() || *latent2 > 0,
+            "hidden2 leads to a second layer of latent variables: set its latent2, such as 50"
+                .into(),
+        );
+        demand(
+            *flow_steps <= MAX_FLOW_STEPS,
+            format!("flow_steps is {flow_steps}, and must be 0 to {MAX_FLOW_STEPS}"),
+        );
+        demand(
+            !self.gated || *latent2 == 0,
+            "gated is true, but a model with latent2 has plain hidden layers: they do not go together"
+                .into(),
+        );
+        let extensions = self.extensions();
+        demand(
+            extensions.len() < 2,
+            format!("{} do not go together: each makes another model", extensions.join(" and ")),
+        );
+        for key in extensions {
+            demand(
+                self.free_bits == 0.0,
+                format!(
+                    "free_bits is {}, of the divergence of each latent dimension, which has no closed \
+                     form with {key}: leave free_bits out",
+                    self.free_bits
+                ),
+            );
+            demand(
+                self.estimator == Estimator::Total,
+                format!("with {key} there is no estimator but \"total\""),
+            );
+        }
+        faults
     }
 }

@@ -25,8 +25,9 @@ pub struct Row {
     pub test_reconstruction: f64,
     /// Its second term.
     pub test_kl: f64,
-    /// Latent dimensions whose posterior mean varies over the test set by more than 0.01.
-    pub active_units: usize,
+    /// Latent dimensions whose posterior mean varies over the test set by more than 0.01; an empty
+    /// field where that mean is not known.
+    pub active_units: Option<usize>,
     /// The optimiser's learning rate in this epoch.
     pub learning_rate: f64,
     /// Wall-clock seconds of the training part alone; where the epoch was stopped and resumed, of

@@ -30,7 +30,7 @@ pub mod files {
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
     /// A row per epoch.
     pub const METRICS: &str = "metrics.csv";
-    /// The latent dimensions, a row per epoch.
+    /// The latent dimensions, a row per epoch, where anything is known of them one by one.
     pub const UNITS: &str = "units.csv";
     /// The complete recipe.
     pub const RECIPE: &str = "recipe.toml";
@@ -332,7 +332,7 @@ impl<'a, T: Real> Run<'a, T> {
                 return Err(NonFinite { tensor, step: optimiser.steps(), epoch });
             }
         }
-        self.units.push(Units::new(position.epoch, &test));
+        self.units.extend(Units::of(position.epoch, &test));
         let row = Row {
             epoch: position.epoch,
             train_objective: train.objective,
@@ -402,6 +402,11 @@ impl<'a, T: Real> Run<'a, T> {
     /// The metrics so far.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// The latent dimensions so far.
+    pub fn units(&self) -> &[Units] {
+        &self.units
     }
 
     /// The best weights by the held-out images, if there are any and an epoch is done.

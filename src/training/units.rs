@@ -15,16 +15,20 @@ pub struct Units {
     pub epoch: u64,
     /// KL of each dimension, in nats per image; empty where the divergence has no closed form.
     pub kl: Vec<f64>,
-    /// The variance over the images of each dimension's posterior mean.
+    /// The variance over the images of each dimension's posterior mean, of the first layer where there
+    /// are two; empty where that mean is not known.
     pub mean_variance: Vec<f64>,
 }
 
 impl Units {
-    /// Those of an evaluation.
-    pub fn new(epoch: u64, evaluation: &Evaluation) -> Self {
+    /// Those of an evaluation; none where neither is defined, as of a flow.
+    pub fn of(epoch: u64, evaluation: &Evaluation) -> Option<Self> {
+        let Evaluation { kl_per_dimension, mean_variance, .. } = evaluation;
+        if kl_per_dimension.is_empty() && mean_variance.is_empty() {
+            return None;
+        }
         let rounded = |values: &[f64]| values.iter().map(|v| (v * 1e6).round() / 1e6).collect();
-        let kl = rounded(&evaluation.kl_per_dimension);
-        Self { epoch, kl, mean_variance: rounded(&evaluation.mean_variance) }
+        Some(Self { epoch, kl: rounded(kl_per_dimension), mean_variance: rounded(mean_variance) })
     }
 
     /// The dimensions, from 1, that were active in the epoch before and no longer are.
@@ -37,7 +41,8 @@ impl Units {
     }
 }
 
-/// Writes all rows: `epoch,kl_1,..,variance_1,..`.
+/// Writes all rows, if there are any: `epoch,kl_1,..,variance_1,..`, without the columns of what is not
+/// defined.
 ///
 /// # Errors
 ///

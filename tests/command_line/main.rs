@@ -2,6 +2,7 @@
 //! same bytes however it is cut and computed, and that whatever is wrong gets one clear message.
 
 mod determinism;
+mod extensions;
 mod models;
 mod objectives;
 mod refusals;

@@ -11,7 +11,7 @@ use super::*;
 const MODEL: &str = "run/model.safetensors";
 
 /// The one JSON object that the command prints, with nothing else anywhere.
-fn json(place: &Place, arguments: &str) -> Value {
+pub(super) fn json(place: &Place, arguments: &str) -> Value {
     let done = place.elbo(arguments).succeeds();
     assert_eq!(done.stderr, "");
     let value: Value = serde_json::from_str(&done.stdout).unwrap();
@@ -19,13 +19,13 @@ fn json(place: &Place, arguments: &str) -> Value {
     value
 }
 
-fn number(object: &Value, key: &str) -> f64 {
+pub(super) fn number(object: &Value, key: &str) -> f64 {
     object[key].as_f64().unwrap_or_else(|| panic!("no number `{key}` in {object}"))
 }
 
 /// The command writes a grid of so many columns and rows of images and says so.
 #[track_caller]
-fn draws(place: &Place, arguments: &str, columns: u32, rows: u32) -> Vec<u8> {
+pub(super) fn draws(place: &Place, arguments: &str, columns: u32, rows: u32) -> Vec<u8> {
     let done = place.elbo(&format!("{arguments} --out picture.png")).succeeds();
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", "wrote picture.png\n"));
     let bytes = place.read("picture.png");

@@ -3,9 +3,12 @@
 use super::*;
 
 /// `key=value` overrides that each make another run of the small recipe.
-const CHOICES: [&str; 22] = [
+const CHOICES: [&str; 25] = [
     "gated=true",
     "prior=vampprior --set pseudo_inputs=5",
+    "latent2=3 --set hidden2=[6]",
+    "flow_steps=2 --set flow_width=9",
+    "flow_steps=1 --set gated=true",
     "likelihood=continuous-bernoulli",
     "likelihood=gaussian",
     "likelihood=gaussian-shared",
@@ -187,6 +190,23 @@ fn choices_that_do_not_go_together_are_refused_before_any_training() {
         ("variance=0", "variance is 0"),
         ("prior=vampprior --set free_bits=1", "free_bits"),
         ("pseudo_inputs=0", "pseudo_inputs is 0"),
+        ("prior=vampprior --set latent2=2", "prior = \"vampprior\" and latent2 do not go together"),
+        ("prior=vampprior --set flow_steps=2", "prior = \"vampprior\" and flow_steps do not go"),
+        ("latent2=2 --set flow_steps=2", "latent2 and flow_steps do not go together"),
+        ("latent2=2 --set gated=true", "gated is true"),
+        ("latent2=2 --set free_bits=0.1", "free_bits is 0.1"),
+        ("flow_steps=2 --set free_bits=0.1", "no closed form with flow_steps"),
+        (
+            "latent2=2 --set objective=iwae --set estimator=dreg",
+            "with latent2 there is no estimator",
+        ),
+        ("flow_steps=2 --set objective=iwae --set estimator=stl", "with flow_steps there is no"),
+        ("hidden2=[4]", "set its latent2"),
+        ("latent2=65537", "latent2 is 65537"),
+        ("latent2=2 --set hidden2=[4,0]", "hidden2 is [4, 0]"),
+        ("latent2=-1", "latent2"),
+        ("flow_steps=33", "flow_steps is 33"),
+        ("flow_steps=1 --set flow_width=0", "flow_width is 0"),
         (
             "schedule={stages=[{epochs=1,learning_rate=0.1}]}",
             "end after epoch 1, but the run has 2",
@@ -212,5 +232,18 @@ fn all_faults_of_a_recipe_file_are_reported_at_once() {
         "train --recipe bad.toml",
         1,
         &["latnet", "did you mean `latent`", "batch_size is 0", "optimiser", "adm", "samples"],
+    );
+    let layers = "latent2 = 2\nhidden2 = 100\nflow_steps = 2\nflow_with = 9\nfree_bits = 1.0\n";
+    place.write("layers.toml", layers);
+    place.refuses(
+        "train --recipe layers.toml",
+        1,
+        &[
+            "line 2, column 11: hidden2",
+            "line 4, column 1: there is no key `flow_with`; did you mean `flow_width`",
+            "latent2 and flow_steps do not go together",
+            "no closed form with latent2",
+            "no closed form with flow_steps",
+        ],
     );
 }

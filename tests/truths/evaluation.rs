@@ -6,14 +6,14 @@ use elbo::{
     data::{self, Images, Part, Pixels},
     evaluation::Evaluator,
     layers::{Activation, Init},
-    models::MlpVae,
+    models::{AnyModel, MlpVae, Model},
     objectives::Elbo,
     parameters::Parameters,
     random::{self, Purpose},
     recipe::Recipe,
     training::Trainer,
 };
-use ndarray::Array1;
+use ndarray::{Array1, Axis};
 
 use super::{assert_close, images, mean_and_error};
 
@@ -102,11 +102,42 @@ fn a_unit_is_active_where_its_posterior_mean_varies_and_nowhere_else() {
     for (weight, active) in [(0.0, 0), (0.19, 0), (0.21, 1), (-2.0, 1)] {
         vae.encoder.mu.weight[[2, 1]] = weight;
         let ours = Evaluator::new(&vae, &images).evaluate(&vae, &Elbo, 0, 0);
-        assert_eq!(ours.active_units, active, "{:?}", ours.mean_variance);
+        assert_eq!(ours.active_units, Some(active), "{:?}", ours.mean_variance);
         for (variance, truth) in ours.mean_variance.iter().zip([0.0, weight * weight / 4.0, 0.0]) {
             assert!((variance - truth).abs() < 1e-12, "{:?}", ours.mean_variance);
         }
     }
+}
+
+/// The divergence of each dimension where the objective estimates it as a whole, and how the posterior mean
+/// varies where it is not known.
+#[test]
+fn what_is_not_defined_is_left_out() {
+    let images = images(40, 4, 5);
+    let evaluate = |set: &[&str]| {
+        let recipe =
+            Recipe { hidden: vec![9], latent: 3, image: Some([4, 5]), ..Recipe::default() };
+        let recipe = set.iter().fold(recipe, |recipe, set| recipe.with(set).unwrap());
+        let model = recipe.model::<f64>();
+        let ours = Evaluator::new(&model, &images).evaluate(&model, &model.elbo(), 0, 0);
+        let mut w = model.workspace_for(40, 1);
+        images.gather(&(0..40).collect::<Vec<_>>(), &mut AnyModel::signals(&mut w).x);
+        model.encode(&mut w);
+        (ours, AnyModel::signals(&mut w).mu.var_axis(Axis(0), 0.0))
+    };
+    let (vae, _) = evaluate(&[]);
+    assert_eq!((vae.kl_per_dimension.len(), vae.mean_variance.len()), (3, 3));
+    for set in [&["prior=vampprior", "pseudo_inputs=5"][..], &["hidden2=[4]", "latent2=2"]] {
+        let (ours, variance) = evaluate(set);
+        assert!(ours.kl_per_dimension.is_empty() && ours.active_units.is_some(), "{set:?}");
+        assert!(ours.kl.abs() > 1e-3, "{set:?}");
+        for (ours, truth) in ours.mean_variance.iter().zip(variance) {
+            assert_close(*ours, truth, 1e-9);
+        }
+    }
+    let (flow, _) = evaluate(&["flow_steps=2", "flow_width=9"]);
+    assert!(flow.kl_per_dimension.is_empty() && flow.mean_variance.is_empty());
+    assert_eq!(flow.active_units, None);
 }
 
 #[test]
