@@ -77,6 +77,7 @@ pub trait Generate<T: Real>: Model<T> {
             for ((indices, mu), log_var) in indices.chunks(EVALUATION_BATCH).zip(mu).zip(log_var) {
                 let mut w = self.workspace_for(indices.len(), 1);
                 images.gather(indices, 0, &mut Self::signals(&mut w).x);
+                images.label(indices, &mut Self::signals(&mut w).y);
                 self.encode(&mut w);
                 let s = Self::signals(&mut w);
                 assign_cast(s.mu.view(), mu);
@@ -86,26 +87,30 @@ pub trait Generate<T: Real>: Model<T> {
         posterior
     }
 
-    /// The z that stands for each of the images at `indices`, (images, latent): z at ε = 0. Of a Gaussian
-    /// posterior that is μ; a flow takes μ further.
+    /// The code that stands for each of the images at `indices`, (images, latent + classes): z at ε = 0, and
+    /// beside it the label where the model has them. Of a Gaussian posterior that z is μ; a flow takes μ
+    /// further.
     fn codes<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
         let images = images.into();
-        let mut codes = Array2::zeros((indices.len(), self.latent()));
-        let z = codes.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
+        let mut codes = Array2::zeros((indices.len(), self.latent() + self.classes()));
+        let z_y = codes.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
         team(|| {
-            for (indices, z) in indices.chunks(EVALUATION_BATCH).zip(z) {
+            for (indices, z_y) in indices.chunks(EVALUATION_BATCH).zip(z_y) {
                 let mut w = self.workspace_for(indices.len(), 1);
                 images.gather(indices, 0, &mut Self::signals(&mut w).x);
+                images.label(indices, &mut Self::signals(&mut w).y);
                 self.encode(&mut w);
                 // ε of a fresh workspace is 0.
                 self.log_weights(&mut w);
+                let (z, y) = z_y.split_at(Axis(1), self.latent());
                 assign_cast(Self::signals(&mut w).z.view(), z);
+                assign_cast(Self::signals(&mut w).y.view(), y);
             }
         });
         codes
     }
 
-    /// E[x|z] for each row of `z` (n, latent): (n, pixels).
+    /// E[x|z] for each [code](Self::codes), (n, latent + classes): (n, pixels).
     fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut means = Array2::zeros((z.nrows(), self.pixels()));
         let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
@@ -114,7 +119,7 @@ pub trait Generate<T: Real>: Model<T> {
         means
     }
 
-    /// n samples: z ~ p(z), then E[x|z].
+    /// n samples: a code by the prior, then E[x|z].
     fn sample(&self, n: usize, seed: u64) -> Array2<f32> {
         self.decode_mean(self.prior(n, seed).view())
     }
@@ -134,7 +139,7 @@ pub trait Generate<T: Real>: Model<T> {
     ) -> Array2<f32> {
         let ends: Array2<f64> = cast(self.codes(images, &[from, to]).view());
         let share = |i: usize| if steps < 2 { 0.0 } else { i as f64 / (steps - 1) as f64 };
-        let z = Array2::from_shape_fn((steps, self.latent()), |(i, j)| {
+        let z = Array2::from_shape_fn((steps, ends.ncols()), |(i, j)| {
             (1.0 - share(i)) * ends[[0, j]] + share(i) * ends[[1, j]]
         });
         self.decode_mean(z.view())

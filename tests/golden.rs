@@ -7,7 +7,7 @@ use std::path::Path;
 use elbo::{
     distributions::{bernoulli::Bernoulli, gaussian::LOG_VAR_BOUND},
     layers::{Activation, Init, Network},
-    models::{Decoder, Encoder, IafVae, MlpTwoLayer, MlpVae, Model, Vae, Vamp},
+    models::{Decoder, Encoder, IafVae, MlpConditional, MlpTwoLayer, MlpVae, Model, Vae, Vamp},
     objectives::{AnyObjective, Elbo, Estimator, Iwae, SampledElbo, WarmUp, WeightedElbo},
     optim::{Kind, Optimiser, Settings},
     parameters::Parameters,
@@ -114,7 +114,7 @@ fn objectives<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64)
     }
 }
 
-/// Two layers, a flow of three steps, and the VampPrior with gated layers, with three samples of each
+/// Two layers, a flow of three steps, the VampPrior with gated layers, and labels, with three samples of each
 /// image.
 fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
     let rng = &mut random::rng(0, Purpose::Init, 0, 0);
@@ -133,6 +133,11 @@ fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
     let decoder = Decoder::new(decoder, 12, init, rng);
     let vamp = Vamp::new(Vae { encoder, decoder, likelihood: Bernoulli }, 6, rng);
     let compared = forward_and_gradients("vamp", vamp);
+    let conditional =
+        MlpConditional::<T, _>::mlp_with(Bernoulli, 12, 3, &[7, 6], 4, activation, init, rng);
+    let conditional = forward_and_gradients("conditional", conditional);
+    let title = format!("labels, {precision}: values and gradients");
+    conditional.judge(trials, title, tolerance);
     let title = format!("vampprior and gated layers, {precision}: values and gradients");
     compared.judge(trials, title, tolerance);
 }
@@ -149,6 +154,9 @@ fn forward_and_gradients<T: Real, M: Model<T>>(name: &str, mut model: M) -> Comp
     let mut w = model.workspace_for(x.nrows(), eps.nrows() / x.nrows());
     let s = M::signals(&mut w);
     (s.x, s.eps) = (x, eps);
+    s.y.indexed_iter_mut().for_each(|((n, class), y)| {
+        *y = if class == n % model.classes() { T::ONE } else { T::ZERO };
+    });
     model.encode(&mut w);
     model.log_weights(&mut w);
     let mut add = |tensor: &str, ours: ArrayViewD<'_, T>| {

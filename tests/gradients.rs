@@ -11,7 +11,7 @@ use elbo::{
     },
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Gated, Init, Masked, Mlp, Network},
-    models::{Decoder, IafVae, MlpTwoLayer, MlpVae, Model, Vamp},
+    models::{Decoder, IafVae, MlpConditional, MlpTwoLayer, MlpVae, Model, Vamp},
     objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo},
     parameters::Parameters,
     random::{self, Purpose},
@@ -39,6 +39,7 @@ fn main() {
     objectives(&mut trials);
     samples(&mut trials);
     vamp(&mut trials);
+    conditional(&mut trials);
     two_layer(&mut trials);
     iaf(&mut trials);
     likelihoods(&mut trials);
@@ -355,6 +356,27 @@ fn vamp(trials: &mut Vec<Trial>) {
         let mut vamp = Vamp::new(vae, components, rng);
         vamp.pseudo_inputs += &normal(components, 9, 18);
         sampled_model(trials, &format!("vamp, {components} components"), &vamp);
+    }
+}
+
+/// A whole model of labelled images, with as many classes as images and with fewer.
+fn conditional(trials: &mut Vec<Trial>) {
+    let objectives = [
+        ("elbo", AnyObjective::Elbo(Elbo), 1),
+        ("sampled", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)), 2),
+        ("iwae", AnyObjective::Iwae(Iwae::default()), 3),
+    ];
+    for (classes, hidden) in [(2, &[6][..]), (3, &[]), (5, &[7, 6])] {
+        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
+        let (activation, init) = (Activation::Tanh, Init::Pytorch);
+        let model =
+            MlpConditional::mlp_with(Bernoulli, 9, classes, hidden, 2, activation, init, rng);
+        let x = normal(3, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+        for (name, objective, k) in &objectives {
+            let eps = normal(3 * k, model.noise(), 15);
+            let report = gradcheck::model(&model, objective, &x, &eps, Elements::All);
+            rows(trials, &format!("conditional, {classes} classes, {hidden:?}, {name}"), report);
+        }
     }
 }
 

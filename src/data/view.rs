@@ -45,6 +45,8 @@ impl fmt::Display for Treatment {
 pub struct View<'a> {
     /// The images, of which the view may be a part.
     pub images: &'a Images,
+    /// Their labels, where there are any.
+    pub labels: Option<&'a [u8]>,
     /// The first that belongs to the view.
     pub first: usize,
     /// How many do.
@@ -64,7 +66,13 @@ impl<'a> View<'a> {
     /// All of the images, grey.
     pub fn new(images: &'a Images, part: Part) -> Self {
         let count = images.len();
-        Self { images, first: 0, count, part, treatment: Treatment::Grey, seed: 0 }
+        Self { images, labels: None, first: 0, count, part, treatment: Treatment::Grey, seed: 0 }
+    }
+
+    /// The same images with their labels, one for each of all images.
+    pub fn labelled(self, labels: &'a [u8]) -> Self {
+        assert_eq!(labels.len(), self.images.len(), "a label for each image");
+        Self { labels: Some(labels), ..self }
     }
 
     /// The same images treated otherwise.
@@ -123,6 +131,22 @@ impl<'a> View<'a> {
                 image.mapv_inplace(|v| binary(v, &mut rng));
             }
         });
+    }
+    /// Row n of `y` becomes the label of image `indices[n]`: 1 at its class, else 0. A `y` without columns
+    /// asks for nothing.
+    ///
+    /// # Panics
+    ///
+    /// If `y` has columns and there are no labels, or a label that is none of its columns.
+    pub fn label<T: Real>(&self, indices: &[usize], y: &mut Array2<T>) {
+        if y.ncols() == 0 {
+            return;
+        }
+        let labels = self.labels.expect("a model with labels sees labelled images");
+        y.fill(T::ZERO);
+        for (mut y, &index) in y.rows_mut().into_iter().zip(indices) {
+            y[usize::from(labels[index])] = T::ONE;
+        }
     }
 }
 

@@ -226,7 +226,8 @@ pub fn objective_at(
 }
 
 /// Checks the gradient of a whole model for each of its parameters, on the images `x`
-/// (batch, pixels) with the noise `eps` (samples x batch, noise).
+/// (batch, pixels) with the noise `eps` (samples x batch, noise). A model of labelled images is told that
+/// image n is of class n modulo the classes.
 pub fn model<M: Model<f64>>(
     model: &M,
     objective: &impl Objective<f64>,
@@ -239,6 +240,10 @@ pub fn model<M: Model<f64>>(
     let s = M::signals(&mut w);
     s.x.assign(x);
     s.eps.assign(eps);
+    // Without classes, `y` has no columns, and no element to visit.
+    s.y.indexed_iter_mut().for_each(|((n, class), y)| {
+        *y = f64::from(u8::from(class == n % model.classes()));
+    });
     model.gradient(objective, &mut w, &mut d);
     parameters(model, &d, tried, |model| -model.evaluate(objective, &mut w).objective)
 }

@@ -2,6 +2,7 @@
 
 mod any;
 mod autoregressive;
+mod conditional;
 mod decoder;
 mod encoder;
 mod iaf;
@@ -12,6 +13,7 @@ mod vamp;
 
 pub use any::{AnyIaf, AnyModel, AnyTwoLayer, AnyVae, AnyVamp, AnyWorkspace};
 pub use autoregressive::{AutoregressiveCache, AutoregressiveStep, GATE_BIAS, Order};
+pub use conditional::{Conditional, ConditionalWorkspace, MlpConditional};
 pub use decoder::{Decoder, DecoderCache};
 pub use encoder::{Encoder, EncoderCache};
 pub use iaf::{IafVae, IafWorkspace};

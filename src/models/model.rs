@@ -11,7 +11,7 @@ use crate::{
 /// A latent variable model p(x|z) p(z) with a posterior q(z|x).
 ///
 /// Signals are exchanged in a workspace, made once for a number of images and of latent samples of
-/// each. The caller fills `x` and `eps` of its [`Signals`]. From the second call on, no call
+/// each. The caller fills `x`, `y` and `eps` of its [`Signals`]. From the second call on, no call
 /// allocates.
 pub trait Model<T: Real>: Parameters<T> {
     /// All that one batch needs besides parameters and gradient.
@@ -26,6 +26,11 @@ pub trait Model<T: Real>: Parameters<T> {
     /// The width of ε: how many standard normal numbers a latent sample takes.
     fn noise(&self) -> usize {
         self.latent()
+    }
+
+    /// How many classes a label beside x can be of; 0 where the model knows of no labels.
+    fn classes(&self) -> usize {
+        0
     }
 
     /// Whether KL(q(z|x) ‖ p(z)) has a closed form. Without one, only
@@ -68,10 +73,11 @@ pub trait Model<T: Real>: Parameters<T> {
     /// [encoded](Self::encode) last. Their sum is the logarithm of an importance weight.
     fn log_weights(&self, w: &mut Self::Workspace);
 
-    /// n draws of z ~ p(z), (n, latent).
+    /// n draws of the code that [`mean`](Self::mean) decodes, (n, latent + classes): z ~ p(z), and beside it
+    /// a label where the model has them.
     fn prior(&self, n: usize, seed: u64) -> Array2<f64>;
 
-    /// z -> E[x|z], (n, latent) to (n, pixels), in one batch. For pictures, where speed is no matter:
+    /// Codes -> E[x|z], (n, latent + classes) to (n, pixels), in one batch. For pictures, where speed is no matter:
     /// unlike the rest it allocates.
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;
 }

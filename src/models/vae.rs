@@ -216,7 +216,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
 
 /// What log p(z) - log q(z|x) adds to ∂L/∂z, and writes into ∂L/∂μ and ∂L/∂log σ², for the prior
 /// N(0, I); see [`Estimator`].
-fn ratio_backward<T: Real>(estimator: Estimator, s: &mut Signals<T>) {
+pub(super) fn ratio_backward<T: Real>(estimator: Estimator, s: &mut Signals<T>) {
     let images = T::from_f64(s.images() as f64);
     let (beta, weights) = (s.ratio_weight, &s.weights);
     s.d_mu.fill(T::ZERO);

@@ -15,6 +15,9 @@ use crate::real::{Real, flat};
 pub struct Signals<T> {
     /// The images, (batch, pixels). The caller fills it.
     pub x: Array2<T>,
+    /// Their labels, (batch, classes): 1 at the class of an image, else 0. Without columns where the
+    /// [model](crate::models::Model::classes) knows of no labels. The caller fills it.
+    pub y: Array2<T>,
     /// Standard normal noise, (K·N, latent), or wider where a [model](crate::models::Model::noise) needs
     /// more of it. The caller fills it.
     pub eps: Array2<T>,
@@ -71,6 +74,7 @@ impl<T: Real> Signals<T> {
         let row = Array1::from_elem(samples * batch, T::ZERO);
         Self {
             x: zeros(pixels),
+            y: zeros(0),
             eps: sampled(latent),
             mu: zeros(latent),
             log_var: zeros(latent),

@@ -1,12 +1,12 @@
-"""Two layers, an inverse autoregressive flow, and the VampPrior in PyTorch, as an independent witness.
+"""Two layers, a flow, the VampPrior and a conditional VAE in PyTorch, as an independent witness.
 
     python tests/golden/deep.py
 
 It draws the weights of a small model of each kind, a batch `x` (5, pixels) and the noise of three latent
 samples of each image, `eps` (3 x 5, noise; row 5 k + n is sample k of image n), and writes
-tests/golden/deep.safetensors, in float64. Under `two_layer.`, `iaf.` and `vamp.` are: the weights
-(`param.<name>`), x and eps, the forward values, and for each objective its value and, by autograd, the
-gradient of minus that value for every weight (`<objective>.grad.<name>`).
+tests/golden/deep.safetensors, in float64. Under `two_layer.`, `iaf.`, `vamp.` and `conditional.` are: the
+weights (`param.<name>`), x and eps, the forward values, and for each objective its value and, by autograd,
+the gradient of minus that value for every weight (`<objective>.grad.<name>`).
 
 Nothing here knows of a formula that the crate has: log-densities are those of torch.distributions, and the
 flow's determinant is that of its whole Jacobian, by automatic differentiation.
@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch.distributions import Bernoulli, Categorical, Independent, MixtureSameFamily, Normal
 from torch.func import jacrev, vmap
-from torch.nn.functional import linear
+from torch.nn.functional import linear, one_hot
 
 PIXELS, IMAGES, SAMPLES, BETA, GATE_BIAS = 12, 5, 3, 0.7, 2.0
 
@@ -124,6 +124,15 @@ def vamp(w, x, eps, latent=4, components=6):
     return mu, log_var, z, logits, prior.log_prob(z) - normal(mu, log_var).log_prob(z).sum(-1)
 
 
+def conditional(w, x, eps, latent=4, classes=3):
+    """Image n is of class n mod 3."""
+    y = one_hot(torch.arange(IMAGES) % classes, classes).double()
+    _, mu, log_var = w.gaussian("encoder", torch.cat([x, y], -1), [7, 6], latent)
+    z = mu + torch.exp(log_var / 2) * eps
+    logits = w.decoder(torch.cat([z, y.expand(SAMPLES, -1, -1)], -1), [6, 7])
+    return mu, log_var, z, logits, standard(z) - normal(mu, log_var).log_prob(z).sum(-1)
+
+
 OBJECTIVES = {
     "sampled": lambda log_prob, log_ratio: (log_prob + BETA * log_ratio).mean(),
     "iwae": lambda log_prob, log_ratio: (
@@ -153,7 +162,8 @@ def witness(model, noise, seed):
 
 
 def main():
-    out = witness(two_layer, 7, 2015) | witness(iaf, 4, 2016) | witness(vamp, 4, 2018)
+    out = witness(two_layer, 7, 2015) | witness(iaf, 4, 2016)
+    out |= witness(vamp, 4, 2018) | witness(conditional, 4, 2014)
     out = {name: value.detach().clone().contiguous() for name, value in out.items()}
     save_file(out, "tests/golden/deep.safetensors")
 

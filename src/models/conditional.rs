@@ -1,0 +1,238 @@
+//! The conditional VAE: a model of images whose labels are known.
+
+use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis, concatenate};
+use rand::{Rng, RngCore};
+
+use super::{Decoder, Encoder, Model, Vae, Workspace, vae::ratio_backward};
+use crate::{
+    distributions::{Likelihood, gaussian},
+    layers::{Activation, Init, Layer, Mlp},
+    objectives::{Figures, Objective, Signals},
+    parameters::Parameters,
+    random::{self, Purpose},
+    real::{Real, cast},
+};
+
+/// A VAE of p(x|y) = ∫ p(x|y, z) p(z) dz, with y a label of C classes and z what is left to say about an
+/// image when its label is known: of a digit, its hand.
+///
+/// Both networks read y beside what they read anyway, as C numbers of which the one at the label is 1 and
+/// the others are 0: the encoder [x | y], the decoder [z | y]. In the first layer of either,
+///
+/// [x | y]·W + b = x·Wₓ + (W_y)ᵧ + b,
+///
+/// so that a label is no more than a bias of its own, a row of W. The prior N(0, I) does not know y: of z
+/// it can be told nothing but that, and so z carries no more of the label than it must.
+///
+/// # The bound and its gradient
+///
+/// For every y, log p(x|y) ≥ E_q[log p(x|y, z)] - KL(q(z|x, y) ‖ p(z)), z ~ q(z|x, y): the ELBO, with y
+/// where it is given. Nothing is to be learned about y, so its columns of ∂L/∂[z | y] are dropped, those of
+/// z are ∂L/∂z, and the rest of the walk back is that of the [`Vae`].
+///
+/// The code of an image, which [`Model::prior`] draws and [`Model::mean`] decodes, is [z | y].
+///
+/// Source: Kingma, Rezende, Mohamed & Welling 2014, *Semi-supervised Learning with Deep Generative Models*,
+/// equations 2 and 6; Sohn, Lee & Yan 2015, *Learning Structured Output Representation using Deep
+/// Conditional Generative Models*.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conditional<T, E, D, L> {
+    /// The networks, which read y too, and the likelihood.
+    pub vae: Vae<T, E, D, L>,
+    /// C.
+    pub classes: usize,
+}
+
+/// A conditional VAE whose two networks are multi-layer perceptrons.
+pub type MlpConditional<T, L> = Conditional<T, Mlp<T>, Decoder<T, Mlp<T>>, L>;
+
+/// The workspace of the VAE, and what the networks read.
+pub struct ConditionalWorkspace<T: Real, E: Layer<T>, D: Layer<T>> {
+    vae: Workspace<T, E, D>,
+    /// [x | y], (batch, pixels + classes).
+    x_y: Array2<T>,
+    /// [z | y] and its gradient, (K·N, latent + classes).
+    z_y: Array2<T>,
+    d_z_y: Array2<T>,
+}
+
+impl<T: Real, L: Likelihood<T>> MlpConditional<T, L> {
+    /// As [`MlpVae::mlp_with`](super::MlpVae::mlp_with), with so many classes.
+    #[allow(clippy::too_many_arguments, reason = "one number more than the VAE's")]
+    pub fn mlp_with(
+        likelihood: L,
+        pixels: usize,
+        classes: usize,
+        hidden: &[usize],
+        latent: usize,
+        activation: Activation,
+        init: Init,
+        rng: &mut impl RngCore,
+    ) -> Self {
+        let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
+        let encoder = Mlp::new(pixels + classes, hidden, activation, init, rng);
+        let encoder = Encoder::new(encoder, latent, init, rng);
+        let decoder = Mlp::new(latent + classes, &mirrored, activation, init, rng);
+        let decoder = Decoder::new(decoder, likelihood.outputs(pixels), init, rng);
+        Self::new(Vae { encoder, decoder, likelihood }, classes)
+    }
+}
+
+impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Conditional<T, E, D, L> {
+    /// The model of these networks.
+    ///
+    /// # Panics
+    ///
+    /// If the encoder has no room for x beside so many classes, or the decoder does not read z and them.
+    pub fn new(vae: Vae<T, E, D, L>, classes: usize) -> Self {
+        assert!(vae.encoder.inputs() > classes, "the encoder reads x beside {classes} classes");
+        let inputs = vae.latent() + classes;
+        assert_eq!(vae.decoder.inputs(), inputs, "the decoder reads z and {classes} classes");
+        Self { vae, classes }
+    }
+
+    /// ε -> z -> [z | y] -> logits, of (μ, log σ²) as they are.
+    fn sample_and_decode(&self, w: &mut ConditionalWorkspace<T, E, D>) {
+        self.vae.sample(&mut w.vae);
+        let s = &mut w.vae.signals;
+        beside(&s.z, &s.y, &mut w.z_y);
+        self.vae.decoder.forward(&w.z_y, &mut s.logits, &mut w.vae.decoder);
+    }
+}
+
+/// \[a | b\], b once more for every time that its rows fit into those of a.
+fn beside<T: Real>(a: &Array2<T>, b: &Array2<T>, both: &mut Array2<T>) {
+    let (mut left, right) = both.view_mut().split_at(Axis(1), a.ncols());
+    left.assign(a);
+    let mut right = right;
+    for mut rows in right.axis_chunks_iter_mut(Axis(0), b.nrows()) {
+        rows.assign(b);
+    }
+}
+
+impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Conditional<T, E, D, L> {
+    type Workspace = ConditionalWorkspace<T, E, D>;
+
+    fn pixels(&self) -> usize {
+        self.vae.encoder.inputs() - self.classes
+    }
+
+    fn latent(&self) -> usize {
+        self.vae.latent()
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn has_exact_kl(&self) -> bool {
+        true
+    }
+
+    fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
+        let Vae { encoder, decoder, .. } = &self.vae;
+        let zeros = |rows, columns| Array2::from_elem((rows, columns), T::ZERO);
+        let (pixels, latent, outputs) = (self.pixels(), self.latent(), decoder.outputs());
+        let mut signals = Signals::with_samples(images, samples, pixels, latent, outputs);
+        signals.y = zeros(images, self.classes);
+        let z_y = zeros(images * samples, decoder.inputs());
+        ConditionalWorkspace {
+            vae: Workspace {
+                signals,
+                encoder: encoder.cache(images),
+                decoder: decoder.cache(images * samples),
+            },
+            x_y: zeros(images, encoder.inputs()),
+            d_z_y: z_y.clone(),
+            z_y,
+        }
+    }
+
+    fn signals(w: &mut Self::Workspace) -> &mut Signals<T> {
+        &mut w.vae.signals
+    }
+
+    /// [x | y] -> (μ, log σ²).
+    fn encode(&self, w: &mut Self::Workspace) {
+        let s = &mut w.vae.signals;
+        beside(&s.x, &s.y, &mut w.x_y);
+        self.vae.encoder.forward(&w.x_y, &mut s.mu, &mut s.log_var, &mut w.vae.encoder);
+    }
+
+    fn evaluate(&self, objective: &impl Objective<T>, w: &mut Self::Workspace) -> Figures {
+        self.encode(w);
+        self.sample_and_decode(w);
+        let s = &mut w.vae.signals;
+        if objective.sampled() {
+            gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
+        }
+        objective.evaluate(&self.vae.likelihood, s)
+    }
+
+    fn gradient(
+        &self,
+        objective: &impl Objective<T>,
+        w: &mut Self::Workspace,
+        d: &mut Self,
+    ) -> Figures {
+        let figures = self.evaluate(objective, w);
+        let (Vae { encoder, decoder, likelihood }, d) = (&self.vae, &mut d.vae);
+
+        let Workspace { signals: s, decoder: cache, .. } = &mut w.vae;
+        likelihood.backward_parameters(&s.x, &s.logits, &s.weights, &mut d.likelihood);
+        let d_z_y = Some(&mut w.d_z_y);
+        decoder.backward(&w.z_y, &s.logits, &mut s.d_logits, d_z_y, cache, &mut d.decoder);
+        s.d_z.assign(&w.d_z_y.view().split_at(Axis(1), s.z.ncols()).0);
+        if objective.sampled() {
+            ratio_backward(objective.estimator(), s);
+        }
+
+        self.vae.sample_backward(&mut w.vae);
+        let Workspace { signals: s, encoder: cache, .. } = &mut w.vae;
+        encoder.backward(&w.x_y, &s.d_mu, &s.d_log_var, None, cache, &mut d.encoder);
+        figures
+    }
+
+    fn log_weights(&self, w: &mut Self::Workspace) {
+        self.sample_and_decode(w);
+        self.vae.log_prob(&mut w.vae);
+        let s = &mut w.vae.signals;
+        gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
+    }
+
+    /// n draws of [z | y], each label as likely as any other.
+    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+        let mut y = Array2::zeros((n, self.classes));
+        for (index, mut label) in y.rows_mut().into_iter().enumerate() {
+            // Another epoch is another stream than that of the noise.
+            let mut rng = random::rng(seed, Purpose::Prior, 1, index as u64);
+            label[rng.random_range(0..self.classes)] = 1.0;
+        }
+        concatenate![Axis(1), self.vae.prior(n, seed), y]
+    }
+
+    fn mean(&self, codes: ArrayView2<'_, f64>) -> Array2<f32> {
+        let mut w = self.workspace_for(codes.nrows(), 1);
+        w.z_y = cast(codes);
+        let s = &mut w.vae.signals;
+        self.vae.decoder.forward(&w.z_y, &mut s.logits, &mut w.vae.decoder);
+        self.vae.likelihood.mean(&s.logits, &mut s.x);
+        cast(s.x.view())
+    }
+}
+
+impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Parameters<T>
+    for Conditional<T, E, D, L>
+{
+    fn names(&self) -> Vec<String> {
+        self.vae.names()
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
+        self.vae.tensors()
+    }
+
+    fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
+        self.vae.tensors_mut()
+    }
+}
