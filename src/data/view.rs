@@ -250,6 +250,16 @@ mod tests {
     }
 
     #[test]
+    fn a_label_is_one_at_its_class_and_zero_elsewhere() {
+        let images = images();
+        let labels: Vec<u8> = (0..images.len()).map(|i| (i % 3) as u8).collect();
+        let view = View::new(&images, Part::Train).labelled(&labels);
+        let mut y = Array2::from_elem((2, 3), 7.0);
+        view.label(&[2, 0], &mut y);
+        assert_eq!(y, ndarray::array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
+    }
+
+    #[test]
     fn grey_pixels_are_left_alone() {
         let x = draw(Treatment::Grey, Part::Train, 1, 1, &[0]);
         assert_eq!(x.row(0).to_vec()[..4], [0.0, 0.25, 0.5, 1.0]);

@@ -1,6 +1,6 @@
 //! The conditional VAE: a model of images whose labels are known.
 
-use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
 use rand::{Rng, RngCore};
 
 use super::{Decoder, Encoder, Model, Vae, Workspace, vae::ratio_backward};
@@ -10,7 +10,7 @@ use crate::{
     objectives::{Figures, Objective, Signals},
     parameters::Parameters,
     random::{self, Purpose},
-    real::{Real, cast},
+    real::{Real, assign_cast, cast},
 };
 
 /// A VAE of p(x|y) = ∫ p(x|y, z) p(z) dz, with y a label of C classes and z what is left to say about an
@@ -129,6 +129,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Condition
         true
     }
 
+    fn has_exact_mean(&self) -> bool {
+        true
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let Vae { encoder, decoder, .. } = &self.vae;
         let zeros = |rows, columns| Array2::from_elem((rows, columns), T::ZERO);
@@ -202,18 +206,20 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Condition
 
     /// n draws of [z | y], each label as likely as any other.
     fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
-        let mut y = Array2::zeros((n, self.classes));
+        let mut codes = Array2::zeros((n, self.latent() + self.classes));
+        let (mut z, mut y) = codes.view_mut().split_at(Axis(1), self.latent());
+        z.assign(&self.vae.prior(n, seed));
         for (index, mut label) in y.rows_mut().into_iter().enumerate() {
             // Another epoch is another stream than that of the noise.
             let mut rng = random::rng(seed, Purpose::Prior, 1, index as u64);
             label[rng.random_range(0..self.classes)] = 1.0;
         }
-        concatenate![Axis(1), self.vae.prior(n, seed), y]
+        codes
     }
 
     fn mean(&self, codes: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut w = self.workspace_for(codes.nrows(), 1);
-        w.z_y = cast(codes);
+        assign_cast(codes, w.z_y.view_mut());
         let s = &mut w.vae.signals;
         self.vae.decoder.forward(&w.z_y, &mut s.logits, &mut w.vae.decoder);
         self.vae.likelihood.mean(&s.logits, &mut s.x);
@@ -234,5 +240,67 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Parameters<T>
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
         self.vae.tensors_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{distributions::bernoulli::Bernoulli, objectives::Elbo};
+
+    fn model() -> MlpConditional<f64, Bernoulli> {
+        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
+        let (activation, init) = (Activation::Tanh, Init::Pytorch);
+        MlpConditional::mlp_with(Bernoulli, 6, 3, &[5], 2, activation, init, rng)
+    }
+
+    /// The ELBO of two images of these classes.
+    fn elbo(model: &MlpConditional<f64, Bernoulli>, classes: [usize; 2]) -> f64 {
+        let mut w = model.workspace_for(2, 1);
+        let signals = MlpConditional::<f64, Bernoulli>::signals(&mut w);
+        signals.x.indexed_iter_mut().for_each(|((n, j), x)| *x = ((n + j) % 2) as f64);
+        signals.eps.fill(0.3);
+        classes.into_iter().enumerate().for_each(|(n, class)| signals.y[[n, class]] = 1.0);
+        model.evaluate(&Elbo, &mut w).elbo
+    }
+
+    #[test]
+    fn labels_tell_unless_no_weight_listens_to_them() {
+        let mut model = model();
+        let one = elbo(&model, [0, 1]);
+        assert_ne!(one, elbo(&model, [0, 2]));
+        let Vae { encoder, decoder, .. } = &mut model.vae;
+        for (layer, first) in
+            [(&mut encoder.hidden.layers[0], 6), (&mut decoder.hidden.layers[0], 2)]
+        {
+            layer.weight.rows_mut().into_iter().skip(first).for_each(|mut w| w.fill(0.0));
+        }
+        assert_eq!(elbo(&model, [0, 1]), elbo(&model, [2, 2]));
+    }
+
+    #[test]
+    fn the_prior_draws_z_as_a_vae_does_and_every_label_as_often() {
+        let model = model();
+        let codes = model.prior(3000, 4);
+        let (z, y) = codes.view().split_at(Axis(1), 2);
+        assert_eq!(z, model.vae.prior(3000, 4));
+        assert!(y.rows().into_iter().all(|label| {
+            label.iter().filter(|&&v| v == 1.0).count() == 1 && label.sum() == 1.0
+        }));
+        // Four standard deviations of a share of 3000 draws.
+        assert!(
+            y.mean_axis(Axis(0)).unwrap().iter().all(|share| (share - 1.0 / 3.0).abs() < 0.035)
+        );
+    }
+
+    #[test]
+    fn an_image_decodes_from_its_own_code() {
+        let model = model();
+        let codes = model.prior(4, 0);
+        let all = model.mean(codes.view());
+        let last = model.mean(codes.view().split_at(Axis(0), 3).1);
+        assert_eq!((all.dim(), all.row(3)), ((4, 6), last.row(0)));
+        let column_major = codes.t().as_standard_layout().into_owned().reversed_axes();
+        assert_eq!(model.mean(column_major.view()), all);
     }
 }

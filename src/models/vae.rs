@@ -10,7 +10,7 @@ use crate::{
     objectives::{Estimator, Figures, Objective, Signals},
     parameters::{Parameters, prefixed},
     random::{self, Purpose},
-    real::{Real, cast},
+    real::{Real, assign_cast, cast},
 };
 
 /// A VAE with any encoder network `E`, any decoder `D` and any likelihood `L`.
@@ -302,7 +302,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E,
 
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut w = self.workspace(z.nrows());
-        w.signals.z = cast(z);
+        assign_cast(z, w.signals.z.view_mut());
         self.decode(&mut w);
         self.likelihood.mean(&w.signals.logits, &mut w.signals.x);
         cast(w.signals.x.view())
