@@ -4,11 +4,12 @@
 use std::ops::ControlFlow;
 
 use elbo::{
-    data::{Images, Pixels},
+    data::{Images, Pixels, View},
+    distributions::bernoulli::Bernoulli,
     evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
     generation::Generate,
     layers::{Activation, Init},
-    models::{AnyModel, MlpVae, Model},
+    models::{AnyModel, MlpConditional, MlpVae, Model},
     objectives::{Elbo, Figures, Objective},
     optim::Optimiser,
     parameters::Parameters,
@@ -62,11 +63,12 @@ fn outcome<T: Real>(images: &Images, hidden: &[usize], activation: Activation) -
 }
 
 /// Two full batches and an odd one.
-fn outcome_of<T: Real>(
+fn outcome_of<'a, T: Real>(
     model: impl Model<T>,
     objective: impl Objective<T> + Copy,
-    images: &Images,
+    images: impl Into<View<'a>>,
 ) -> Outcome {
+    let images = images.into();
     let mut trainer = Trainer::new(model, objective, images, 128, 1e-3, 2);
     let train = trainer.epoch(|_| ControlFlow::Continue(())).unwrap().unwrap();
     let (model, optimiser) = (&trainer.model, &trainer.optimiser);
@@ -121,6 +123,7 @@ fn any_number_of_threads_gives_the_same_bits_for_every_model_of_a_recipe() {
         &["prior=vampprior", "pseudo_inputs=300"],
         &["prior=vampprior", "pseudo_inputs=90", "gated=true"],
         &["latent=100", "hidden2=[100]", "latent2=50", "activation=tanh"],
+        &["hidden2=[90]", "latent2=7", "gated=true"],
         &["flow_steps=2"],
         &["flow_steps=1", "gated=true"],
     ] {
@@ -132,6 +135,22 @@ fn any_number_of_threads_gives_the_same_bits_for_every_model_of_a_recipe() {
             assert!(in_pool(threads, run) == alone, "{threads} threads, {set:?}");
         }
     }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits_for_a_model_of_labelled_images() {
+    let images = images(2 * 128 + 45, 28, 28);
+    let labels: Vec<u8> = (0..images.len()).map(|n| (n % 10) as u8).collect();
+    let view = View::from(&images).labelled(&labels);
+    let (tanh, glorot) = (Activation::Tanh, Init::Glorot);
+    let run = || {
+        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
+        let model =
+            MlpConditional::<f32, _>::mlp_with(Bernoulli, [784, 10], &[200], 20, tanh, glorot, rng);
+        outcome_of(model, Elbo, view)
+    };
+    let alone = in_pool(1, run);
+    assert!(in_pool(2, run) == alone && in_pool(3, run) == alone);
 }
 
 /// A recipe whose epoch has three full batches and one of two images.

@@ -134,7 +134,7 @@ fn deep<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
     let vamp = Vamp::new(Vae { encoder, decoder, likelihood: Bernoulli }, 6, rng);
     let compared = forward_and_gradients("vamp", vamp);
     let conditional =
-        MlpConditional::<T, _>::mlp_with(Bernoulli, 12, 3, &[7, 6], 4, activation, init, rng);
+        MlpConditional::<T, _>::mlp_with(Bernoulli, [12, 3], &[7, 6], 4, activation, init, rng);
     let conditional = forward_and_gradients("conditional", conditional);
     let title = format!("labels, {precision}: values and gradients");
     conditional.judge(trials, title, tolerance);

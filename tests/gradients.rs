@@ -370,7 +370,7 @@ fn conditional(trials: &mut Vec<Trial>) {
         let rng = &mut random::rng(5, Purpose::Init, 0, 0);
         let (activation, init) = (Activation::Tanh, Init::Pytorch);
         let model =
-            MlpConditional::mlp_with(Bernoulli, 9, classes, hidden, 2, activation, init, rng);
+            MlpConditional::mlp_with(Bernoulli, [9, classes], hidden, 2, activation, init, rng);
         let x = normal(3, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
         for (name, objective, k) in &objectives {
             let eps = normal(3 * k, model.noise(), 15);

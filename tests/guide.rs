@@ -151,14 +151,29 @@ fn exists(path: &str) -> bool {
     root().join("docs").join(path).is_file()
 }
 
+/// Where the links of a text lead, but for the web and other places of the text itself.
+fn paths(text: &str) -> Vec<&str> {
+    let links = find(r"\]\(([^)\s]+)\)", text).concat().into_iter();
+    let paths = links.filter(|path| !path.starts_with("https://") && !path.starts_with('#'));
+    paths.map(|path| path.split('#').next().unwrap()).collect()
+}
+
 #[test]
 fn every_other_link_and_figure_exists() {
     for Chapter { file, text } in chapters().into_iter().chain([index()]) {
-        for path in find(r"\]\(([^)\s]+)\)", &text).concat() {
-            if !path.starts_with("https://") && !path.starts_with('#') {
-                let path = path.split('#').next().unwrap();
-                assert!(exists(path), "{file}: no {path}");
-            }
+        for path in paths(&text) {
+            assert!(exists(path), "{file}: no {path}");
+        }
+    }
+}
+
+#[test]
+fn the_links_of_every_readme_lead_somewhere() {
+    for file in ["README.md", "recipes/README.md", "recipes/results/README.md"] {
+        let (text, folder) = (read(file), root().join(file).parent().unwrap().to_owned());
+        assert!(!paths(&text).is_empty());
+        for path in paths(&text) {
+            assert!(folder.join(path).exists(), "{file}: no {path}");
         }
     }
 }

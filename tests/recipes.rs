@@ -97,7 +97,9 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         Extension::VampPrior { gated, pseudo_inputs } => {
             Recipe { gated, prior: Prior::VampPrior, pseudo_inputs, ..sampled(recipe) }
         }
-        Extension::TwoLayers { hidden2, latent2 } => Recipe { hidden2, latent2, ..sampled(recipe) },
+        Extension::TwoLayers { gated, hidden2, latent2 } => {
+            Recipe { gated, hidden2, latent2, ..sampled(recipe) }
+        }
         Extension::Flow { gated, flow_steps, flow_width } => {
             Recipe { gated, flow_steps, flow_width, ..sampled(recipe) }
         }
@@ -109,7 +111,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 enum Extension {
     None { gated: bool },
     VampPrior { gated: bool, pseudo_inputs: usize },
-    TwoLayers { hidden2: Vec<usize>, latent2: usize },
+    TwoLayers { gated: bool, hidden2: Vec<usize>, latent2: usize },
     Flow { gated: bool, flow_steps: usize, flow_width: usize },
 }
 
@@ -119,8 +121,9 @@ fn extension() -> impl Strategy<Value = Extension> {
         any::<bool>().prop_map(|gated| Extension::None { gated }),
         (any::<bool>(), 1..9usize)
             .prop_map(|(gated, pseudo_inputs)| Extension::VampPrior { gated, pseudo_inputs }),
-        (hidden2, 1..9usize)
-            .prop_map(|(hidden2, latent2)| Extension::TwoLayers { hidden2, latent2 }),
+        (any::<bool>(), hidden2, 1..9usize).prop_map(|(gated, hidden2, latent2)| {
+            Extension::TwoLayers { gated, hidden2, latent2 }
+        }),
         (any::<bool>(), 1..=MAX_FLOW_STEPS, 1..9usize).prop_map(
             |(gated, flow_steps, flow_width)| Extension::Flow { gated, flow_steps, flow_width }
         ),

@@ -152,6 +152,10 @@ impl<T: Real> Model<T> for AnyModel<T> {
         each!(self, model => model.noise())
     }
 
+    fn classes(&self) -> usize {
+        each!(self, model => model.classes())
+    }
+
     fn has_exact_kl(&self) -> bool {
         each!(self, model => model.has_exact_kl())
     }

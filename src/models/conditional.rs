@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
 use rand::{Rng, RngCore};
 
-use super::{Decoder, Encoder, Model, Vae, Workspace, vae::ratio_backward};
+use super::{Decoder, MlpVae, Model, Vae, Workspace, vae::ratio_backward};
 use crate::{
     distributions::{Likelihood, gaussian},
     layers::{Activation, Init, Layer, Mlp},
@@ -57,24 +57,19 @@ pub struct ConditionalWorkspace<T: Real, E: Layer<T>, D: Layer<T>> {
 }
 
 impl<T: Real, L: Likelihood<T>> MlpConditional<T, L> {
-    /// As [`MlpVae::mlp_with`](super::MlpVae::mlp_with), with so many classes.
-    #[allow(clippy::too_many_arguments, reason = "one number more than the VAE's")]
+    /// As [`MlpVae::mlp_with`], of \[pixels, classes\].
     pub fn mlp_with(
         likelihood: L,
-        pixels: usize,
-        classes: usize,
+        [pixels, classes]: [usize; 2],
         hidden: &[usize],
         latent: usize,
         activation: Activation,
         init: Init,
         rng: &mut impl RngCore,
     ) -> Self {
-        let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
-        let encoder = Mlp::new(pixels + classes, hidden, activation, init, rng);
-        let encoder = Encoder::new(encoder, latent, init, rng);
-        let decoder = Mlp::new(latent + classes, &mirrored, activation, init, rng);
-        let decoder = Decoder::new(decoder, likelihood.outputs(pixels), init, rng);
-        Self::new(Vae { encoder, decoder, likelihood }, classes)
+        let sizes = [pixels, classes];
+        let vae = MlpVae::mlp_beside(likelihood, sizes, hidden, latent, activation, init, rng);
+        Self::new(vae, classes)
     }
 }
 
@@ -102,9 +97,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Conditional<T, E, D, L
 
 /// \[a | b\], b once more for every time that its rows fit into those of a.
 fn beside<T: Real>(a: &Array2<T>, b: &Array2<T>, both: &mut Array2<T>) {
-    let (mut left, right) = both.view_mut().split_at(Axis(1), a.ncols());
+    let (mut left, mut right) = both.view_mut().split_at(Axis(1), a.ncols());
     left.assign(a);
-    let mut right = right;
     for mut rows in right.axis_chunks_iter_mut(Axis(0), b.nrows()) {
         rows.assign(b);
     }
@@ -251,7 +245,7 @@ mod tests {
     fn model() -> MlpConditional<f64, Bernoulli> {
         let rng = &mut random::rng(1, Purpose::Init, 0, 0);
         let (activation, init) = (Activation::Tanh, Init::Pytorch);
-        MlpConditional::mlp_with(Bernoulli, 6, 3, &[5], 2, activation, init, rng)
+        MlpConditional::mlp_with(Bernoulli, [6, 3], &[5], 2, activation, init, rng)
     }
 
     /// The ELBO of two images of these classes.

@@ -28,7 +28,8 @@ pub trait Model<T: Real>: Parameters<T> {
         self.latent()
     }
 
-    /// How many classes a label beside x can be of; 0 where the model knows of no labels.
+    /// How many classes a label beside x can be of; 0 where the model knows of no labels. Of a model with
+    /// classes, whatever trains it or looks at it needs images [with labels](crate::data::View::labelled).
     fn classes(&self) -> usize {
         0
     }

@@ -66,10 +66,23 @@ impl<T: Real, L: Likelihood<T>> MlpVae<T, L> {
         init: Init,
         rng: &mut impl RngCore,
     ) -> Self {
+        Self::mlp_beside(likelihood, [pixels, 0], hidden, latent, activation, init, rng)
+    }
+
+    /// The same of \[pixels, classes\], whose networks read a label of so many classes beside x and z.
+    pub(super) fn mlp_beside(
+        likelihood: L,
+        [pixels, classes]: [usize; 2],
+        hidden: &[usize],
+        latent: usize,
+        activation: Activation,
+        init: Init,
+        rng: &mut impl RngCore,
+    ) -> Self {
         let mirrored: Vec<usize> = hidden.iter().rev().copied().collect();
-        let encoder = Mlp::new(pixels, hidden, activation, init, rng);
+        let encoder = Mlp::new(pixels + classes, hidden, activation, init, rng);
         let encoder = Encoder::new(encoder, latent, init, rng);
-        let decoder = Mlp::new(latent, &mirrored, activation, init, rng);
+        let decoder = Mlp::new(latent + classes, &mirrored, activation, init, rng);
         let decoder = Decoder::new(decoder, likelihood.outputs(pixels), init, rng);
         Self { encoder, decoder, likelihood }
     }

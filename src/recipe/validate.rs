@@ -180,11 +180,6 @@ impl Recipe {
             *flow_steps <= MAX_FLOW_STEPS,
             format!("flow_steps is {flow_steps}, and must be 0 to {MAX_FLOW_STEPS}"),
         );
-        demand(
-            !self.gated || *latent2 == 0,
-            "gated is true, but a model with latent2 has plain hidden layers: they do not go together"
-                .into(),
-        );
         let extensions = self.extensions();
         demand(
             extensions.len() < 2,

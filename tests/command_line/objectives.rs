@@ -3,10 +3,11 @@
 use super::*;
 
 /// `key=value` overrides that each make another run of the small recipe.
-const CHOICES: [&str; 25] = [
+const CHOICES: [&str; 26] = [
     "gated=true",
     "prior=vampprior --set pseudo_inputs=5",
     "latent2=3 --set hidden2=[6]",
+    "latent2=3 --set hidden2=[6] --set gated=true",
     "flow_steps=2 --set flow_width=9",
     "flow_steps=1 --set gated=true",
     "likelihood=continuous-bernoulli",
@@ -193,7 +194,6 @@ fn choices_that_do_not_go_together_are_refused_before_any_training() {
         ("prior=vampprior --set latent2=2", "prior = \"vampprior\" and latent2 do not go together"),
         ("prior=vampprior --set flow_steps=2", "prior = \"vampprior\" and flow_steps do not go"),
         ("latent2=2 --set flow_steps=2", "latent2 and flow_steps do not go together"),
-        ("latent2=2 --set gated=true", "gated is true"),
         ("latent2=2 --set free_bits=0.1", "free_bits is 0.1"),
         ("flow_steps=2 --set free_bits=0.1", "no closed form with flow_steps"),
         (
