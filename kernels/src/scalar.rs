@@ -37,6 +37,8 @@ pub trait Scalar:
     const HALF: Self;
     /// The smallest positive normal number.
     const MIN_POSITIVE: Self;
+    /// The distance from 1 to the next number.
+    const EPSILON: Self;
     /// +∞.
     const INFINITY: Self;
     /// Not a number.
@@ -110,6 +112,7 @@ macro_rules! scalar {
             const ONE: Self = 1.0;
             const HALF: Self = 0.5;
             const MIN_POSITIVE: Self = $T::MIN_POSITIVE;
+            const EPSILON: Self = $T::EPSILON;
             const INFINITY: Self = $T::INFINITY;
             const NAN: Self = $T::NAN;
             const MATH: MathConstants<Self> = $math;

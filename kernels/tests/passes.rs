@@ -277,6 +277,24 @@ fn logistic_loss_is_exact_at_extreme_logits() {
     assert!(logistic(&[1.0], &[f32::NAN], 1, 1.0).0[0].is_nan());
 }
 
+#[test]
+fn no_slope_at_a_logit_is_so_small_that_its_products_are_subnormal() {
+    let least = f32::MIN_POSITIVE / f32::EPSILON;
+    let logits: Vec<f32> = (-20_000..=20_000).map(|i| i as f32 / 100.0).collect();
+    for x in [0.0, 1.0] {
+        let x = vec![x; logits.len()];
+        for (_, d_logits) in [logistic(&x, &logits, 1, 0.01), continuous(&x, &logits, 1, 0.01)] {
+            assert!(d_logits.iter().all(|&d| d == 0.0 || d.abs() >= least));
+        }
+    }
+    let (_, d_logits) = logistic(&vec![0.0; logits.len()], &logits, 1, 0.01);
+    for (d, l) in d_logits.into_iter().zip(logits) {
+        let expected = 0.01 / (1.0 + (-f64::from(l)).exp());
+        let error = (f64::from(d) - expected).abs();
+        assert!(error <= f64::from(least) + 1e-6 * expected, "{l}: {d} {expected}");
+    }
+}
+
 /// `continuous_bernoulli_loss` as (losses, gradient).
 fn continuous<T: Scalar>(x: &[T], logits: &[T], columns: usize, scale: T) -> (Vec<T>, Vec<T>) {
     let mut d_logits = vec![T::NAN; x.len()];
