@@ -124,6 +124,45 @@ pub trait Generate<T: Real>: Model<T> {
         self.decode_mean(self.prior(n, seed).view())
     }
 
+    /// The code of each row of `z` (n, latent) with this label beside it, (n, latent + classes). A model
+    /// without classes has none to set: z is the code.
+    ///
+    /// # Panics
+    ///
+    /// If the model has classes, and the label is none of them.
+    fn labelled(&self, z: ArrayView2<'_, f64>, label: usize) -> Array2<f64> {
+        let (latent, classes) = (self.latent(), self.classes());
+        let mut codes = Array2::zeros((z.nrows(), latent + classes));
+        codes.view_mut().split_at(Axis(1), latent).0.assign(&z);
+        if classes > 0 {
+            assert!(label < classes, "the label {label} is none of {classes} classes");
+            codes.column_mut(latent + label).fill(1.0);
+        }
+        codes
+    }
+
+    /// n samples of one class: z by the prior, then E[x|y, z].
+    ///
+    /// # Panics
+    ///
+    /// As [`labelled`](Self::labelled).
+    fn sample_class(&self, n: usize, seed: u64, label: usize) -> Array2<f32> {
+        let codes = self.prior(n, seed);
+        let (z, _) = codes.view().split_at(Axis(1), self.latent());
+        self.decode_mean(self.labelled(z, label).view())
+    }
+
+    /// n draws of z, each decoded with every label in turn, (n · classes, pixels): what z has to say about
+    /// an image stays the same along a row of such pictures, and its class changes.
+    fn sample_classes(&self, n: usize, seed: u64) -> Array2<f32> {
+        let classes: Vec<_> =
+            (0..self.classes()).map(|label| self.sample_class(n, seed, label)).collect();
+        let pixels = classes.first().map_or(0, Array2::ncols);
+        Array2::from_shape_fn((n * classes.len(), pixels), |(row, j)| {
+            classes[row % classes.len()][[row / classes.len(), j]]
+        })
+    }
+
     /// E[x|z] at the [codes](Self::codes) z of the images at `indices`.
     fn reconstruct<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
         self.decode_mean(cast(self.codes(images, indices).view()).view())

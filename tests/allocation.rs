@@ -6,10 +6,10 @@
 use std::{alloc::System, fs, ops::ControlFlow, path::Path};
 
 use elbo::{
-    data::{Images, Part, Pixels, View},
-    distributions::{Likelihood, any::LikelihoodKind, bernoulli::Bernoulli},
+    data::{Dataset, Images, Part, Pixels},
+    distributions::{Likelihood, any::LikelihoodKind},
     layers::{Activation, Init},
-    models::{MlpConditional, MlpVae, Model},
+    models::{MlpVae, Model},
     objectives::{Elbo, Objective},
     parameters::Parameters,
     random::{self, Purpose},
@@ -42,7 +42,7 @@ fn main() {
             trials.push(recipe(&[&flow[..], &by].concat(), threads));
         }
         trials.push(recipe(&["objective=iwae", "samples=3", "optimiser=sgd"], threads));
-        trials.push(labelled(threads));
+        trials.push(recipe(&["conditional=true", "classes=10"], threads));
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
         trials.push(recipe(&[&vampprior[..], &by].concat(), threads));
@@ -115,26 +115,13 @@ fn recipe(set: &[&str], threads: usize) -> Trial {
     let recipe = set.iter().fold(recipe, |recipe, set| recipe.with(set).unwrap());
     let run = move || {
         let images = images(3 * 128 + 77, 28);
-        let view = recipe.view(&images, Part::Train);
+        let labels = (0..images.len()).map(|n| (n % 10) as u8).collect();
+        let data = Dataset { images, labels: Some(labels) };
+        let view = recipe.view(&data, Part::Train);
         let model = recipe.model::<f32>();
         asks_for_nothing(Trainer::with(model, recipe.objective(), view, Plan::of(&recipe)), threads)
     };
     Trial::test(format!("from the second step on nothing: {}, {threads}", set.join(" ")), run)
-}
-
-/// The same of a model of labelled images.
-fn labelled(threads: usize) -> Trial {
-    let run = move || {
-        let images = images(3 * 128 + 77, 28);
-        let labels: Vec<u8> = (0..images.len()).map(|n| (n % 10) as u8).collect();
-        let view = View::from(&images).labelled(&labels);
-        let (relu, glorot) = (Activation::Relu, Init::Glorot);
-        let rng = &mut random::rng(6, Purpose::Init, 0, 0);
-        let model =
-            MlpConditional::<f32, _>::mlp_with(Bernoulli, [784, 10], &[64], 20, relu, glorot, rng);
-        asks_for_nothing(Trainer::new(model, Elbo, view, 128, 1e-3, 7), threads)
-    };
-    Trial::test(format!("from the second step on nothing: labels, {threads}"), run)
 }
 
 /// Trains for two epochs of four batches.

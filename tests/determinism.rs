@@ -5,11 +5,10 @@ use std::ops::ControlFlow;
 
 use elbo::{
     data::{Images, Pixels, View},
-    distributions::bernoulli::Bernoulli,
     evaluation::{Evaluation, Evaluator, LogLikelihood, log_likelihood},
     generation::Generate,
     layers::{Activation, Init},
-    models::{AnyModel, MlpConditional, MlpVae, Model},
+    models::{AnyModel, MlpVae, Model},
     objectives::{Elbo, Figures, Objective},
     optim::Optimiser,
     parameters::Parameters,
@@ -113,10 +112,12 @@ fn any_number_of_threads_gives_the_same_bits_for_shapes_that_divide_by_nothing()
     assert!(run(3) == alone && run(8) == alone);
 }
 
-/// Each with gated layers or a learned prior, two layers of latent variables or a flow.
+/// Each with gated layers or a learned prior, two layers of latent variables, a flow or labels.
 #[test]
 fn any_number_of_threads_gives_the_same_bits_for_every_model_of_a_recipe() {
     let images = images(2 * 128 + 45, 28, 28);
+    let labels: Vec<u8> = (0..images.len()).map(|n| (n % 10) as u8).collect();
+    let view = View::from(&images).labelled(&labels);
     let size = Recipe { hidden: vec![200], latent: 32, image: Some([28, 28]), ..Recipe::default() };
     for set in [
         &["gated=true"][..],
@@ -126,31 +127,16 @@ fn any_number_of_threads_gives_the_same_bits_for_every_model_of_a_recipe() {
         &["hidden2=[90]", "latent2=7", "gated=true"],
         &["flow_steps=2"],
         &["flow_steps=1", "gated=true"],
+        &["conditional=true", "classes=10"],
     ] {
         let recipe = set.iter().fold(size.clone(), |recipe, set| recipe.with(set).unwrap());
         recipe.validate().unwrap();
-        let run = || outcome_of(recipe.model::<f32>(), recipe.objective(), &images);
+        let run = || outcome_of(recipe.model::<f32>(), recipe.objective(), view);
         let alone = in_pool(1, run);
         for threads in [2, 3] {
             assert!(in_pool(threads, run) == alone, "{threads} threads, {set:?}");
         }
     }
-}
-
-#[test]
-fn any_number_of_threads_gives_the_same_bits_for_a_model_of_labelled_images() {
-    let images = images(2 * 128 + 45, 28, 28);
-    let labels: Vec<u8> = (0..images.len()).map(|n| (n % 10) as u8).collect();
-    let view = View::from(&images).labelled(&labels);
-    let (tanh, glorot) = (Activation::Tanh, Init::Glorot);
-    let run = || {
-        let rng = &mut random::rng(1, Purpose::Init, 0, 0);
-        let model =
-            MlpConditional::<f32, _>::mlp_with(Bernoulli, [784, 10], &[200], 20, tanh, glorot, rng);
-        outcome_of(model, Elbo, view)
-    };
-    let alone = in_pool(1, run);
-    assert!(in_pool(2, run) == alone && in_pool(3, run) == alone);
 }
 
 /// A recipe whose epoch has three full batches and one of two images.

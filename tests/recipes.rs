@@ -11,8 +11,8 @@ use elbo::{
     parameters::Parameters,
     random::{self, Purpose},
     recipe::{
-        BUILT_IN, Bound, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias, Prior, Recipe,
-        RecipeError,
+        BUILT_IN, Bound, MAX_CLASSES, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias,
+        Prior, Recipe, RecipeError,
     },
 };
 use proptest::prelude::*;
@@ -103,6 +103,9 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         Extension::Flow { gated, flow_steps, flow_width } => {
             Recipe { gated, flow_steps, flow_width, ..sampled(recipe) }
         }
+        Extension::Labels { gated, classes } => {
+            Recipe { gated, conditional: true, classes, ..recipe }
+        }
     })
 }
 
@@ -113,6 +116,7 @@ enum Extension {
     VampPrior { gated: bool, pseudo_inputs: usize },
     TwoLayers { gated: bool, hidden2: Vec<usize>, latent2: usize },
     Flow { gated: bool, flow_steps: usize, flow_width: usize },
+    Labels { gated: bool, classes: Option<usize> },
 }
 
 fn extension() -> impl Strategy<Value = Extension> {
@@ -127,6 +131,8 @@ fn extension() -> impl Strategy<Value = Extension> {
         (any::<bool>(), 1..=MAX_FLOW_STEPS, 1..9usize).prop_map(
             |(gated, flow_steps, flow_width)| Extension::Flow { gated, flow_steps, flow_width }
         ),
+        (any::<bool>(), prop::option::of(1..=MAX_CLASSES))
+            .prop_map(|(gated, classes)| Extension::Labels { gated, classes }),
     ]
 }
 
@@ -202,7 +208,8 @@ proptest! {
 
     #[test]
     fn the_number_of_parameters_is_that_of_the_model(recipe in recipe()) {
-        let count = recipe.image.map(|_| recipe.model::<f32>().parameter_count());
+        let known = recipe.image.and(recipe.class_count());
+        let count = known.map(|_| recipe.model::<f32>().parameter_count());
         prop_assert_eq!(recipe.parameter_count(), count);
     }
 
@@ -210,7 +217,7 @@ proptest! {
     fn the_objective_is_one_that_the_model_can_have(recipe in recipe()) {
         let objective = recipe.objective();
         let sampled = elbo::objectives::Objective::<f32>::sampled(&objective);
-        if recipe.image.is_some() {
+        if recipe.image.and(recipe.class_count()).is_some() {
             prop_assert!(sampled || recipe.model::<f32>().has_exact_kl());
         }
     }

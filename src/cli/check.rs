@@ -65,13 +65,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         recipe = recipe.with(assignment).map_err(Usage::new)?;
     }
     recipe.validate().map_err(Usage::new)?;
-    let images = data::load(&arguments.data, Part::Train)?.images;
+    let data = data::load(&arguments.data, Part::Train)?;
+    let images = &data.images;
     recipe.image = Some([images.height(), images.width()]);
+    recipe.take_classes(&data)?;
     recipe.validate().map_err(Usage::new)?;
 
     let batch = usize::from(arguments.batch).min(images.len());
     let mut x = Array2::zeros((batch, images.pixels_per_image()));
-    recipe.view(&images, Part::Train).gather(&(0..batch).collect::<Vec<_>>(), 1, &mut x);
+    recipe.view(&data, Part::Train).gather(&(0..batch).collect::<Vec<_>>(), 1, &mut x);
     let (model, mut objective) = (recipe.model::<f64>(), recipe.objective());
     let mut eps = Array2::zeros((recipe.samples * batch, model.noise()));
     random::fill_normal(&mut eps, recipe.seed, Purpose::TrainNoise, 1, 0..batch);

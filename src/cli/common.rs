@@ -119,6 +119,9 @@ impl DataArguments {
                 trained.width
             );
         }
+        dataset
+            .check_labels(trained.vae.classes())
+            .with_context(|| format!("in {}", self.data.display()))?;
         Ok(dataset)
     }
 
@@ -135,8 +138,8 @@ impl DataArguments {
     }
 
     /// The images as the model's recipe has them.
-    pub fn view<'a>(&self, trained: &Trained, images: &'a Images) -> View<'a> {
-        trained.recipe.view(images, self.part())
+    pub fn view<'a>(&self, trained: &Trained, data: &'a Dataset) -> View<'a> {
+        trained.recipe.view(data, self.part())
     }
 }
 
@@ -153,6 +156,10 @@ pub fn notes(model: &AnyModel<f32>) -> Vec<&'static str> {
             "the posterior mean of a flow has no closed form: active units are not counted",
         ),
         (
+            model.classes() > 0,
+            "this model is told the label of each image: its figures are of log p(x|y)",
+        ),
+        (
             matches!(model, AnyModel::TwoLayer(_)),
             "active units are those of the first layer of latent variables",
         ),
@@ -167,6 +174,28 @@ pub fn check_index(images: &Images, option: &str, index: usize) -> Result<(), Us
     }
     let last = images.len() - 1;
     Err(Usage::new(format!("{option} is {index}, but the images are numbered 0 to {last}")))
+}
+
+/// Refuses an option about labels where the model knows of none.
+pub fn require_classes(trained: &Trained, option: &str) -> Result<(), Usage> {
+    if trained.vae.classes() > 0 {
+        return Ok(());
+    }
+    let model = trained.path.display();
+    Err(Usage::new(format!(
+        "{model}: {option} is for a conditional model, which reads labels; train one with --set \
+         conditional=true"
+    )))
+}
+
+/// Refuses a label that is none of the model's classes.
+pub fn check_label(trained: &Trained, option: &str, label: usize) -> Result<(), Usage> {
+    require_classes(trained, option)?;
+    let classes = trained.vae.classes();
+    if label < classes {
+        return Ok(());
+    }
+    Err(Usage::new(format!("{option} is {label}, but the classes are 0 to {}", classes - 1)))
 }
 
 /// A path that ends in .png, as what is written there is one.

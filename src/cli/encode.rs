@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
     let data = arguments.data.load(&trained)?;
     let indices: Vec<usize> = (0..data.images.len()).collect();
-    let view = arguments.data.view(&trained, &data.images);
+    let view = arguments.data.view(&trained, &data);
     let codes = match trained.vae.has_exact_mean() {
         true => {
             let Posterior { mu, log_var } = trained.vae.posterior(view, &indices);

@@ -91,6 +91,12 @@ fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
                  likelihoods cannot be compared"
             )));
         }
+        if pair[0].recipe.conditional != pair[1].recipe.conditional {
+            return Err(Usage::new(format!(
+                "one of {a} and {b} is told the labels and the other is not: log p(x|y) and log p(x) \
+                 cannot be compared"
+            )));
+        }
         if is != other {
             return Err(Usage::new(format!(
                 "{a} is a model of {is} pixels and {b} of {other} ones: those are different data, and \
@@ -102,9 +108,9 @@ fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
 }
 
 fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
-    let images = arguments.data.load(trained)?.images;
+    let data = arguments.data.load(trained)?;
     let seed = arguments.seed.unwrap_or(trained.recipe.seed);
-    let view = View { seed, ..arguments.data.view(trained, &images) };
+    let view = View { seed, ..arguments.data.view(trained, &data) };
     let elbo = trained.vae.elbo();
     let evaluation = Evaluator::new(&trained.vae, view).evaluate(&trained.vae, &elbo, seed, 0);
     if arguments.importance_samples.is_some() && !trained.recipe.likelihood.factorises() {
@@ -116,7 +122,7 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
         .into());
     }
     let likelihood = arguments.importance_samples.map(|k| {
-        let bar = super::progress::images("importance sampling", images.len());
+        let bar = super::progress::images("importance sampling", data.images.len());
         let done = |n: usize| bar.set_position(n as u64);
         let likelihood = log_likelihood(&trained.vae, view, k as usize, seed, done);
         bar.finish_and_clear();

@@ -33,10 +33,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
-    let images = arguments.data.load(&trained)?.images;
-    check_index(&images, "--from", arguments.from)?;
-    check_index(&images, "--to", arguments.to)?;
-    let (steps, view) = (arguments.steps as usize, arguments.data.view(&trained, &images));
+    let data = arguments.data.load(&trained)?;
+    check_index(&data.images, "--from", arguments.from)?;
+    check_index(&data.images, "--to", arguments.to)?;
+    let (steps, view) = (arguments.steps as usize, arguments.data.view(&trained, &data));
     let path = trained.vae.interpolate(view, arguments.from, arguments.to, steps);
     let columns = steps.min(20);
     save_grid(&arguments.out, path.view(), trained.height, trained.width, columns)?;

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::common::{ModelArgument, png_path, report_file};
-use crate::generation::Manifold;
+use super::common::{ModelArgument, Usage, check_label, png_path, report_file};
+use crate::{
+    generation::{Generate, Manifold},
+    models::Model,
+};
 
 /// Decode a grid over a two-dimensional latent space and write it as one PNG
 #[derive(Debug, Args)]
@@ -22,6 +25,9 @@ pub struct Arguments {
     /// The points: quantiles of N(0, I), or an even grid over [-3, 3]² [default: the recipe's]
     #[arg(long, value_enum)]
     grid: Option<Grid>,
+    /// Of a conditional model: the class of the pictures
+    #[arg(long, value_name = "CLASS")]
+    label: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -48,7 +54,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         );
     }
     let grid = arguments.grid.map_or(trained.recipe.manifold, Manifold::from);
-    let points = grid.points(arguments.n as usize);
+    let label = match arguments.label {
+        Some(label) => {
+            check_label(&trained, "--label", label)?;
+            label
+        }
+        None if trained.vae.classes() > 0 => {
+            let model = trained.path.display();
+            return Err(Usage::new(format!("{model}: a conditional model needs a --label")).into());
+        }
+        None => 0,
+    };
+    let points = trained.vae.labelled(grid.points(arguments.n as usize).view(), label);
     super::pictures::manifold(
         &arguments.out,
         &trained.vae,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::{
     data::View,
@@ -55,6 +55,8 @@ pub fn latent(
 ) -> Result<()> {
     let indices: Vec<usize> = view.indices().collect();
     let codes: Array2<f64> = cast(vae.codes(view, &indices).view());
+    // The label beside z is what the points are coloured by.
+    let (codes, _) = codes.view().split_at(Axis(1), vae.latent());
     let (title, name, spread) = match vae.has_exact_mean() {
         true => ("Latent means of the test set", "μ", "σ"),
         false => ("Latent codes of the test set, the flow without noise", "z", "σ of z₀"),
@@ -69,7 +71,7 @@ pub fn latent(
             (format!("{name}₁"), format!("{name}₂"), points)
         }
         _ => {
-            let plane = pca::plane(codes.view());
+            let plane = pca::plane(codes);
             let percent = |i: usize| 100.0 * plane.shares[i];
             let axis = |i: usize| format!("principal component {} ({:.0} %)", i + 1, percent(i));
             (axis(0), axis(1), plane.points)

@@ -26,8 +26,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
-    let images = arguments.data.load(&trained)?.images;
-    let view = arguments.data.view(&trained, &images);
+    let data = arguments.data.load(&trained)?;
+    let view = arguments.data.view(&trained, &data);
     super::pictures::reconstructions(&arguments.out, &trained.vae, view, arguments.n as usize)?;
     report_file(&arguments.out);
     Ok(())

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     data::{self, Dataset, Images, Part},
     generation::Generate,
+    models::Model,
     pictures::save_grid,
     recipe::{BUILT_IN, Recipe},
     training::{Checkpoint, Outcome, Position, Run, files},
@@ -94,15 +95,15 @@ const DEFAULT_DATA: &str = "data/mnist";
 /// A training run of a process that `started` then.
 pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     let (recipe, out, checkpoint) = plan(&arguments)?;
-    let train = data::load(&arguments.data, Part::Train)?.images;
+    let train = data::load(&arguments.data, Part::Train)?;
     let test = data::load(&arguments.data, Part::Test)?;
     let image = recipe.image.or(checkpoint.as_ref().and_then(|c| c.recipe.image));
-    check_sizes(&arguments.data, image, &train, &test.images)?;
+    check_sizes(&arguments.data, image, &train.images, &test.images)?;
     let mut run = match checkpoint {
-        Some(checkpoint) => Run::resume(recipe, checkpoint, &out, &train, &test.images)?,
+        Some(checkpoint) => Run::resume(recipe, checkpoint, &out, &train, &test)?,
         None => {
             refuse_unfinished(&out, arguments.overwrite)?;
-            Run::start(recipe, &out, &train, &test.images)?
+            Run::start(recipe, &out, &train, &test)?
         }
     };
     announce(&run, &out, arguments.resume);
@@ -263,6 +264,9 @@ fn architecture(recipe: &Recipe) -> String {
     let Recipe { hidden, latent, hidden2, latent2, flow_steps, .. } = recipe;
     let first = path(recipe.pixel_count().unwrap_or_default(), hidden, *latent);
     match (latent2, flow_steps) {
+        (0, 0) if recipe.conditional => {
+            format!("{first} with labels of {} classes", recipe.classes.unwrap_or_default())
+        }
         (0, 0) => first,
         (0, 1) => format!("{first} with a flow of 1 step"),
         (0, steps) => format!("{first} with a flow of {steps} steps"),
@@ -286,7 +290,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 /// Draws everything and names all files of the run.
 fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
     let (vae, recipe, images) = (run.model(), run.recipe(), &test.images);
-    let view = recipe.view(images, Part::Test);
+    let view = recipe.view(test, Part::Test);
     let size @ [height, width] = [images.height(), images.width()];
     let mut written = vec![files::MODEL, files::CHECKPOINT, files::METRICS, files::RECIPE];
     if !run.units().is_empty() {
@@ -299,7 +303,11 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
     pictures::latent(&out.join(files::LATENT), vae, view, test.labels.as_deref())?;
     pictures::curves(&out.join(files::CURVES), run.rows())?;
     written.extend([files::RECONSTRUCTIONS, files::SAMPLES, files::LATENT, files::CURVES]);
-    if recipe.latent == 2 {
+    if vae.classes() > 0 {
+        let pictures = vae.sample_classes(10, recipe.seed);
+        save_grid(&out.join(files::CLASSES), pictures.view(), height, width, vae.classes())?;
+        written.push(files::CLASSES);
+    } else if recipe.latent == 2 {
         let points = recipe.manifold.points(10);
         pictures::manifold(&out.join(files::MANIFOLD), vae, points.view(), size)?;
         written.push(files::MANIFOLD);

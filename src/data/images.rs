@@ -174,7 +174,51 @@ pub struct Dataset {
     pub labels: Option<Vec<u8>>,
 }
 
+/// Labels that a model which reads them cannot use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableLabels {
+    /// There are none.
+    #[error("the images have no labels, and a conditional model reads them")]
+    Missing,
+    /// One is of no class.
+    #[error("image {index} has the label {label}, but the model's classes are 0 to {}", classes - 1)]
+    Range {
+        /// The image, from 0.
+        index: usize,
+        /// Its label.
+        label: u8,
+        /// The classes that there are.
+        classes: usize,
+    },
+}
+
 impl Dataset {
+    /// How many classes the labels are of, if they are of as few as they can be: one more than the largest.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableLabels::Missing`].
+    pub fn classes(&self) -> Result<usize, UnusableLabels> {
+        let labels = self.labels.as_ref().ok_or(UnusableLabels::Missing)?;
+        Ok(labels.iter().max().map_or(0, |&largest| usize::from(largest) + 1))
+    }
+
+    /// Whether a model of so many classes can read the labels, 0 to `classes` - 1. One of none asks for none.
+    ///
+    /// # Errors
+    ///
+    /// If there are no labels, or one is out of range.
+    pub fn check_labels(&self, classes: usize) -> Result<(), UnusableLabels> {
+        if classes == 0 {
+            return Ok(());
+        }
+        let labels = self.labels.as_ref().ok_or(UnusableLabels::Missing)?;
+        match labels.iter().position(|&label| usize::from(label) >= classes) {
+            Some(index) => Err(UnusableLabels::Range { index, label: labels[index], classes }),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps the images (and labels) that belong to `part` when every tenth is held out, in place.
     ///
     /// Only for ten images or more, so that neither part is empty.

@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
 
 use super::{
-    Decoder, Encoder, IafVae, IafWorkspace, Model, TwoLayer, TwoLayerWorkspace, Vae, Vamp,
-    VampWorkspace, Workspace,
+    Conditional, ConditionalWorkspace, Decoder, Encoder, IafVae, IafWorkspace, Model, TwoLayer,
+    TwoLayerWorkspace, Vae, Vamp, VampWorkspace, Workspace,
 };
 use crate::{
     distributions::any::AnyLikelihood,
@@ -29,6 +29,9 @@ pub type AnyTwoLayer<T> = TwoLayer<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T
 /// The same with a flow as the posterior.
 pub type AnyIaf<T> = IafVae<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
 
+/// The same that reads labels beside the images.
+pub type AnyConditional<T> = Conditional<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
+
 /// Any of the models of this module: what a recipe names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyModel<T> {
@@ -40,6 +43,8 @@ pub enum AnyModel<T> {
     TwoLayer(Box<AnyTwoLayer<T>>),
     /// With an inverse autoregressive flow as the posterior.
     Iaf(AnyIaf<T>),
+    /// With labels beside the images.
+    Conditional(AnyConditional<T>),
 }
 
 /// The workspace of the model at hand.
@@ -52,6 +57,8 @@ pub enum AnyWorkspace<T: Real> {
     TwoLayer(Box<TwoLayerWorkspace<T, Network<T>, AnyDecoder<T>>>),
     /// Of one with a flow.
     Iaf(Box<IafWorkspace<T, Network<T>, AnyDecoder<T>>>),
+    /// Of one with labels.
+    Conditional(Box<ConditionalWorkspace<T, Network<T>, AnyDecoder<T>>>),
 }
 
 /// `$body` with the model at hand as `$model`.
@@ -62,6 +69,7 @@ macro_rules! each {
             AnyModel::Vamp($model) => $body,
             AnyModel::TwoLayer($model) => $body,
             AnyModel::Iaf($model) => $body,
+            AnyModel::Conditional($model) => $body,
         }
     };
 }
@@ -74,6 +82,7 @@ macro_rules! each_with {
             (AnyModel::Vamp($model), AnyWorkspace::Vamp($w)) => $body,
             (AnyModel::TwoLayer($model), AnyWorkspace::TwoLayer($w)) => $body,
             (AnyModel::Iaf($model), AnyWorkspace::Iaf($w)) => $body,
+            (AnyModel::Conditional($model), AnyWorkspace::Conditional($w)) => $body,
             _ => panic!("a workspace of another model"),
         }
     };
@@ -92,7 +101,7 @@ impl<T: Real> AnyModel<T> {
         let of_image = size(layers(encoder));
         let of_sample = size(decoder.hidden.dense_layers().chain([&decoder.output]));
         let (image_more, sample_more) = match self {
-            Self::Vae(_) | Self::Vamp(_) => (0, 0),
+            Self::Vae(_) | Self::Vamp(_) | Self::Conditional(_) => (0, 0),
             Self::TwoLayer(model) => {
                 (0, size(layers(&model.encoder2).chain(layers(&model.decoder2))))
             }
@@ -112,6 +121,7 @@ impl<T: Real> AnyModel<T> {
             Self::Vamp(vamp) => &vamp.vae,
             Self::TwoLayer(model) => &model.vae,
             Self::Iaf(model) => &model.vae,
+            Self::Conditional(model) => &model.vae,
         }
     }
 
@@ -122,6 +132,7 @@ impl<T: Real> AnyModel<T> {
             Self::Vamp(vamp) => &mut vamp.vae,
             Self::TwoLayer(model) => &mut model.vae,
             Self::Iaf(model) => &mut model.vae,
+            Self::Conditional(model) => &mut model.vae,
         };
         vae.set_output_bias(means);
     }
@@ -172,6 +183,9 @@ impl<T: Real> Model<T> for AnyModel<T> {
                 AnyWorkspace::TwoLayer(Box::new(model.workspace_for(images, samples)))
             }
             Self::Iaf(model) => AnyWorkspace::Iaf(Box::new(model.workspace_for(images, samples))),
+            Self::Conditional(model) => {
+                AnyWorkspace::Conditional(Box::new(model.workspace_for(images, samples)))
+            }
         }
     }
 
@@ -181,6 +195,7 @@ impl<T: Real> Model<T> for AnyModel<T> {
             AnyWorkspace::Vamp(w) => AnyVamp::signals(w),
             AnyWorkspace::TwoLayer(w) => AnyTwoLayer::signals(w),
             AnyWorkspace::Iaf(w) => AnyIaf::signals(w),
+            AnyWorkspace::Conditional(w) => AnyConditional::signals(w),
         }
     }
 
@@ -209,6 +224,9 @@ impl<T: Real> Model<T> for AnyModel<T> {
             (Self::Iaf(model), AnyWorkspace::Iaf(w), Self::Iaf(d)) => {
                 model.gradient(objective, w, d)
             }
+            (Self::Conditional(model), AnyWorkspace::Conditional(w), Self::Conditional(d)) => {
+                model.gradient(objective, w, d)
+            }
             _ => panic!("a workspace or a gradient of another model"),
         }
     }
@@ -234,6 +252,8 @@ impl<T: Real> Parameters<T> for AnyModel<T> {
     fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
         let (vae, vamp, two_layer, iaf) = match self {
             Self::Vae(vae) => (Some(vae), None, None, None),
+            // All that a conditional model has is in its networks.
+            Self::Conditional(model) => (Some(&model.vae), None, None, None),
             Self::Vamp(vamp) => (None, Some(vamp), None, None),
             Self::TwoLayer(model) => (None, None, Some(&**model), None),
             Self::Iaf(model) => (None, None, None, Some(model)),
@@ -247,6 +267,7 @@ impl<T: Real> Parameters<T> for AnyModel<T> {
     fn tensors_mut(&mut self) -> impl Iterator<Item = ArrayViewMutD<'_, T>> {
         let (vae, vamp, two_layer, iaf) = match self {
             Self::Vae(vae) => (Some(vae), None, None, None),
+            Self::Conditional(model) => (Some(&mut model.vae), None, None, None),
             Self::Vamp(vamp) => (None, Some(vamp), None, None),
             Self::TwoLayer(model) => (None, None, Some(&mut **model), None),
             Self::Iaf(model) => (None, None, None, Some(model)),

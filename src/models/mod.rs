@@ -11,7 +11,7 @@ mod two_layer;
 mod vae;
 mod vamp;
 
-pub use any::{AnyIaf, AnyModel, AnyTwoLayer, AnyVae, AnyVamp, AnyWorkspace};
+pub use any::{AnyConditional, AnyIaf, AnyModel, AnyTwoLayer, AnyVae, AnyVamp, AnyWorkspace};
 pub use autoregressive::{AutoregressiveCache, AutoregressiveStep, GATE_BIAS, Order};
 pub use conditional::{Conditional, ConditionalWorkspace, MlpConditional};
 pub use decoder::{Decoder, DecoderCache};

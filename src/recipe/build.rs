@@ -2,10 +2,10 @@
 
 use super::{Bound, Prior, Recipe};
 use crate::{
-    data::{Images, Part, View},
+    data::{Dataset, Part, UnusableLabels, View},
     distributions::Likelihood,
     layers::Network,
-    models::{AnyModel, AnyVae, Decoder, Encoder, IafVae, MlpVae, TwoLayer, Vamp},
+    models::{AnyModel, AnyVae, Conditional, Decoder, Encoder, IafVae, MlpVae, TwoLayer, Vamp},
     objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WarmUp, WeightedElbo},
     optim::Settings,
     random::{self, Purpose},
@@ -53,14 +53,40 @@ impl Recipe {
         }
     }
 
-    /// Images of a part of the data as this recipe has them.
-    pub fn view<'a>(&self, images: &'a Images, part: Part) -> View<'a> {
-        View::new(images, part).treated(self.pixels, self.seed)
+    /// Images of a part of the data as this recipe has them, with their labels if there are any.
+    pub fn view<'a>(&self, data: &'a Dataset, part: Part) -> View<'a> {
+        let view = View::new(&data.images, part).treated(self.pixels, self.seed);
+        match &data.labels {
+            Some(labels) => view.labelled(labels),
+            None => view,
+        }
     }
 
     /// Pixels of an image, once `image` is known.
     pub fn pixel_count(&self) -> Option<usize> {
         self.image.and_then(|[height, width]| height.checked_mul(width))
+    }
+
+    /// Of a conditional model: takes the classes from the labels, or checks these against the classes.
+    ///
+    /// # Errors
+    ///
+    /// If there are no labels, or one is of no class.
+    pub fn take_classes(&mut self, data: &Dataset) -> Result<(), UnusableLabels> {
+        if !self.conditional {
+            return Ok(());
+        }
+        let classes = match self.classes {
+            Some(classes) => classes,
+            None => *self.classes.insert(data.classes()?),
+        };
+        data.check_labels(classes)
+    }
+
+    /// Classes whose labels the networks read: 0 for a model that is not `conditional`, and `None`
+    /// before `classes` is known.
+    pub fn class_count(&self) -> Option<usize> {
+        if self.conditional { self.classes } else { Some(0) }
     }
 
     /// The recipe's networks with the Bernoulli likelihood, whatever else it says.
@@ -78,20 +104,25 @@ impl Recipe {
     ///
     /// # Panics
     ///
-    /// If `image` is not known yet, or the recipe is not [valid](Self::validate).
+    /// If `image` or the `classes` of a conditional model are not known yet, or the recipe is not [valid](Self::validate).
     pub fn model<T: Real>(&self) -> AnyModel<T> {
         let pixels = self.pixel_count().expect("the size of the images is known");
         let rng = &mut random::rng(self.seed, Purpose::Init, 0, 0);
+        let classes = self.class_count().expect("the classes are known");
         let likelihood = self.likelihood.build(self.variance);
         let Self { hidden, latent, activation, init, gated, .. } = self;
         let network = |inputs, widths: &[usize], rng: &mut _| match gated {
             true => Network::gated(inputs, widths, *init, rng),
             false => Network::mlp(inputs, widths, *activation, *init, rng),
         };
-        let encoder = Encoder::new(network(pixels, hidden, rng), *latent, *init, rng);
+        let encoder = Encoder::new(network(pixels + classes, hidden, rng), *latent, *init, rng);
         let outputs = likelihood.outputs(pixels);
-        let decoder = Decoder::new(network(*latent, &reversed(hidden), rng), outputs, *init, rng);
+        let decoder = network(*latent + classes, &reversed(hidden), rng);
+        let decoder = Decoder::new(decoder, outputs, *init, rng);
         let vae = AnyVae { encoder, decoder, likelihood };
+        if classes > 0 {
+            return AnyModel::Conditional(Conditional::new(vae, classes));
+        }
         match (self.prior, self.latent2, self.flow_steps) {
             (Prior::VampPrior, ..) => AnyModel::Vamp(Vamp::new(vae, self.pseudo_inputs, rng)),
             (Prior::Normal, 0, 0) => AnyModel::Vae(vae),

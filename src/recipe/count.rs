@@ -4,7 +4,7 @@ use super::{Prior, Recipe, build::reversed};
 
 impl Recipe {
     /// The number of parameters of [`Recipe::model`], without building it; `None` before `image`
-    /// is known, or where it overflows.
+    /// or the `classes` of a conditional model are known, or where it overflows.
     pub fn parameter_count(&self) -> Option<usize> {
         let pixels = self.pixel_count()?;
         let prior = match self.prior {
@@ -17,11 +17,12 @@ impl Recipe {
     /// Of the networks between x and z, and the likelihood.
     fn vae(&self, pixels: usize) -> Option<usize> {
         let mirrored = reversed(&self.hidden);
-        let outputs = self.likelihood.outputs(pixels)?;
+        let (outputs, classes) = (self.likelihood.outputs(pixels)?, self.class_count()?);
+        let (x_y, z_y) = (pixels.checked_add(classes)?, self.latent.checked_add(classes)?);
         sum([
-            self.encoder(pixels, &self.hidden, self.latent),
-            self.hidden_layers(self.latent, &mirrored),
-            dense(features(self.latent, &mirrored), outputs),
+            self.encoder(x_y, &self.hidden, self.latent),
+            self.hidden_layers(z_y, &mirrored),
+            dense(features(z_y, &mirrored), outputs),
             Some(self.likelihood.parameter_count()),
         ])
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The recipes that come with the crate: name and TOML.
-pub const BUILT_IN: [(&str, &str); 13] = [
+pub const BUILT_IN: [(&str, &str); 14] = [
     ("tutorial", include_str!("../../recipes/tutorial.toml")),
     ("pytorch-example", include_str!("../../recipes/pytorch-example.toml")),
     ("beta-vae", include_str!("../../recipes/beta-vae.toml")),
@@ -35,12 +35,15 @@ pub const BUILT_IN: [(&str, &str); 13] = [
     ("iwae-k50", include_str!("../../recipes/iwae-k50.toml")),
     ("iwae-2layer", include_str!("../../recipes/iwae-2layer.toml")),
     ("iaf", include_str!("../../recipes/iaf.toml")),
+    ("conditional", include_str!("../../recipes/conditional.toml")),
 ];
 
 /// The most hidden layers that a recipe may ask for.
 pub const MAX_HIDDEN_LAYERS: usize = 32;
 /// The most steps of a flow that a recipe may ask for.
 pub const MAX_FLOW_STEPS: usize = 32;
+/// The most classes that labels can be of.
+pub const MAX_CLASSES: usize = 256;
 /// The widest layer or latent space that a recipe may ask for.
 pub const MAX_WIDTH: usize = 65_536;
 /// The largest batch that a recipe may ask for.
@@ -84,6 +87,8 @@ pub struct Recipe {
     pub flow_steps: usize,
     /// Hidden units of each step.
     pub flow_width: usize,
+    /// Whether both networks read the image's label: [`Conditional`](crate::models::Conditional).
+    pub conditional: bool,
     /// How the weights start.
     pub init: Init,
     /// How the bias of the decoder's last layer starts.
@@ -143,6 +148,10 @@ pub struct Recipe {
     /// must agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<[usize; 2]>,
+    /// Classes of a `conditional` model, whose labels are 0 to `classes` - 1. Filled in from the
+    /// training labels; where a file gives it, they must fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
 }
 
 /// p(z).
@@ -194,6 +203,7 @@ impl Default for Recipe {
             latent2: 0,
             flow_steps: 0,
             flow_width: 320,
+            conditional: false,
             init: Init::Pytorch,
             output_bias: OutputBias::Init,
             pixels: Treatment::Grey,
@@ -222,6 +232,7 @@ impl Default for Recipe {
             seed: 0,
             manifold: Manifold::Square,
             image: None,
+            classes: None,
         }
     }
 }
@@ -288,7 +299,7 @@ impl Recipe {
     /// The recipe with another value of one field, or of a key inside of one, or what is wrong with that.
     fn replaced(&self, key: &str, value: toml::Value) -> Result<Self, String> {
         let mut table = toml::Table::try_from(self).map_err(|e| e.to_string())?;
-        if key == "image" {
+        if OF_THE_DATA.contains(&key) {
             table.insert(key.into(), value);
         } else {
             *place(&mut table, key)? = value;
@@ -348,6 +359,9 @@ fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Val
         (value, Some(rest)) => Err(format!("{key} is {value}, and has no `{rest}` in it")),
     }
 }
+
+/// The keys that a recipe lacks until data is at hand.
+const OF_THE_DATA: [&str; 2] = ["image", "classes"];
 
 /// How the message about an unknown key starts.
 const UNKNOWN: &str = "there is no key";

@@ -1,8 +1,8 @@
 //! What a recipe's values must be.
 
 use super::{
-    Bound, MAX_BATCH, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS, MAX_SAMPLES,
-    MAX_WIDTH, OutputBias, Recipe, RecipeError,
+    Bound, MAX_BATCH, MAX_CLASSES, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS,
+    MAX_SAMPLES, MAX_WIDTH, OutputBias, Recipe, RecipeError,
 };
 use crate::{
     data::Treatment,
@@ -134,7 +134,8 @@ impl Recipe {
                 format!("image is {height} x {width}, and each must be 1 to {MAX_WIDTH}"),
             );
             demand(
-                self.parameter_count().is_some_and(|n| n <= MAX_PARAMETERS),
+                self.class_count().is_none()
+                    || self.parameter_count().is_some_and(|n| n <= MAX_PARAMETERS),
                 format!("the model would have more than {MAX_PARAMETERS} parameters"),
             );
         }
@@ -180,7 +181,17 @@ impl Recipe {
             *flow_steps <= MAX_FLOW_STEPS,
             format!("flow_steps is {flow_steps}, and must be 0 to {MAX_FLOW_STEPS}"),
         );
+        demand(
+            self.classes.is_none_or(|n| self.conditional && (1..=MAX_CLASSES).contains(&n)),
+            format!(
+                "classes is {}, and must be 1 to {MAX_CLASSES}, of a model that is conditional",
+                self.classes.unwrap_or_default()
+            ),
+        );
         let extensions = self.extensions();
+        for key in extensions.iter().filter(|_| self.conditional) {
+            demand(false, format!("conditional and {key} do not go together"));
+        }
         demand(
             extensions.len() < 2,
             format!("{} do not go together: each makes another model", extensions.join(" and ")),

@@ -183,7 +183,8 @@ pub(super) fn fresh_model<T: Real>(
     let stored: usize = tensors.iter().map(|(_, t)| t.shape().iter().product::<usize>()).sum();
     let expected = recipe.parameter_count().and_then(|n| n.checked_mul(copies));
     if expected != Some(stored) {
-        let expected = expected.map_or("the size of the images".into(), |n| n.to_string());
+        let expected =
+            expected.map_or("the size of the images, or the classes".into(), |n| n.to_string());
         let message = format!("it has {stored} numbers where the recipe needs {expected}");
         return Err(ModelFileError::Architecture { path: path.into(), message });
     }

@@ -12,7 +12,7 @@ use super::{
     Trainer, Units, read_metrics, read_units, save_model, write_metrics, write_units,
 };
 use crate::{
-    data::{Fingerprint, Images, Part, View},
+    data::{Dataset, Fingerprint, Part, UnusableLabels, View},
     evaluation::Evaluator,
     files::{FileError, write_atomically},
     models::{AnyModel, Model},
@@ -40,12 +40,14 @@ pub mod files {
     pub const SAMPLES: &str = "samples.png";
     /// The decoded latent plane.
     pub const MANIFOLD: &str = "manifold.png";
+    /// The same draws of z with each class in turn, of a conditional model.
+    pub const CLASSES: &str = "classes.png";
     /// The latent means of the test set.
     pub const LATENT: &str = "latent.svg";
     /// The figures against the epoch.
     pub const CURVES: &str = "curves.svg";
     /// What is drawn once a run is complete.
-    pub const PICTURES: [&str; 5] = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, LATENT, CURVES];
+    pub const PICTURES: [&str; 6] = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, CLASSES, LATENT, CURVES];
 }
 
 /// A run in progress, in its folder.
@@ -108,6 +110,14 @@ pub enum RunError {
         found: [usize; 2],
         /// Height and width of the recipe.
         expected: [usize; 2],
+    },
+    /// A conditional model cannot read the labels.
+    #[error("the {part} part of the data does not fit the recipe: {cause}")]
+    Labels {
+        /// Which part.
+        part: Part,
+        /// Why.
+        cause: UnusableLabels,
     },
     /// All training images would be held out.
     #[error(
@@ -180,11 +190,11 @@ impl<'a, T: Real> Run<'a, T> {
     pub fn start(
         mut recipe: Recipe,
         out: &Path,
-        train: &'a Images,
-        test: &'a Images,
+        train: &'a Dataset,
+        test: &'a Dataset,
     ) -> Result<Self, RunError> {
-        fit(&mut recipe, train)?;
-        fit(&mut recipe, test)?;
+        fit(&mut recipe, train, Part::Train)?;
+        fit(&mut recipe, test, Part::Test)?;
         let mut model = recipe.model();
         if recipe.output_bias == OutputBias::Data {
             model.set_output_bias(&training_view(&recipe, train)?.0.mean());
@@ -198,8 +208,8 @@ impl<'a, T: Real> Run<'a, T> {
         model: AnyModel<T>,
         best: Option<Best<AnyModel<T>>>,
         out: &Path,
-        train: &'a Images,
-        test: &'a Images,
+        train: &'a Dataset,
+        test: &'a Dataset,
     ) -> Result<Self, RunError> {
         let (train_view, held_out) = training_view(&recipe, train)?;
         let early_stopping = (held_out.count > 0).then(|| {
@@ -217,7 +227,7 @@ impl<'a, T: Real> Run<'a, T> {
             early_stopping,
             rows: vec![],
             units: vec![],
-            data: train.fingerprint(),
+            data: train.images.fingerprint(),
             replaces: true,
         };
         run.prepare_folder()?;
@@ -234,18 +244,19 @@ impl<'a, T: Real> Run<'a, T> {
         mut recipe: Recipe,
         checkpoint: Checkpoint<T>,
         out: &Path,
-        train: &'a Images,
-        test: &'a Images,
+        train: &'a Dataset,
+        test: &'a Dataset,
     ) -> Result<Self, RunError> {
         let path = || out.join(files::CHECKPOINT);
         recipe.image = recipe.image.or(checkpoint.recipe.image);
-        fit(&mut recipe, train)?;
-        fit(&mut recipe, test)?;
+        recipe.classes = recipe.classes.or(checkpoint.recipe.classes);
+        fit(&mut recipe, train, Part::Train)?;
+        fit(&mut recipe, test, Part::Test)?;
         let differences = differences(&checkpoint.recipe, &recipe);
         if !differences.is_empty() {
             return Err(RunError::OtherRecipe { path: path(), differences });
         }
-        let (then, now) = (checkpoint.data, train.fingerprint());
+        let (then, now) = (checkpoint.data, train.images.fingerprint());
         if then != now {
             return Err(RunError::OtherData { path: path(), then, now });
         }
@@ -428,22 +439,24 @@ impl<'a, T: Real> Run<'a, T> {
 /// The images to train on, and those that are held out.
 fn training_view<'a>(
     recipe: &Recipe,
-    images: &'a Images,
+    train: &'a Dataset,
 ) -> Result<(View<'a>, View<'a>), RunError> {
-    let held_out = recipe.validation;
-    match held_out < images.len() {
-        true => Ok(recipe.view(images, Part::Train).split(held_out)),
-        false => Err(RunError::HeldOut { held_out, images: images.len() }),
+    let (held_out, images) = (recipe.validation, train.images.len());
+    match held_out < images {
+        true => Ok(recipe.view(train, Part::Train).split(held_out)),
+        false => Err(RunError::HeldOut { held_out, images }),
     }
 }
 
-/// Takes the image size from the data, or checks it against the data, and validates the whole.
-fn fit(recipe: &mut Recipe, images: &Images) -> Result<(), RunError> {
-    let found = [images.height(), images.width()];
+/// Takes the image size and the classes from the data, or checks them against it, and validates the
+/// whole.
+fn fit(recipe: &mut Recipe, data: &Dataset, part: Part) -> Result<(), RunError> {
+    let found = [data.images.height(), data.images.width()];
     let expected = *recipe.image.get_or_insert(found);
     if found != expected {
         return Err(RunError::ImageSize { found, expected });
     }
+    recipe.take_classes(data).map_err(|cause| RunError::Labels { part, cause })?;
     Ok(recipe.validate()?)
 }
 
