@@ -7,10 +7,10 @@
 //! | --- | --- |
 //! | [`models::Vae`] | the walk of one batch: images -> (μ, log σ²) -> z -> logits -> objective, and back |
 //! | [`layers`] | maps with parameters, `forward` beside `backward`: dense, activations, MLP, gated, masked |
-//! | [`models`] | besides: the VampPrior, two layers of latent variables, a flow as the posterior |
+//! | [`models`] | besides: the VampPrior, two layers of latent variables, a flow as the posterior, labels beside the images |
 //! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
-//! | [`objectives`] | the ELBO, weighted or sampled, and the importance-weighted bound, with gradients |
-//! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, warm-up, clipping |
+//! | [`objectives`] | the ELBO, weighted, warmed up or sampled, and the importance-weighted bound, with gradients |
+//! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, clipping |
 //! | [`guide`] | fifteen chapters, from latent variables to the kernels |
 //! | [`gradcheck`] | hand-written gradients against difference quotients |
 //! | [`study`] | one training step taken apart |

@@ -109,6 +109,8 @@ impl Golden {
     ) {
         let theirs = self.tensor(name);
         let largest = theirs.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+        let ours: Vec<_> = ours.into_iter().collect();
+        assert_eq!(ours.len(), theirs.len(), "{name}");
         for (ours, theirs) in ours.into_iter().zip(&theirs) {
             let error = (ours.to_f64() - theirs).abs() / largest;
             assert!(error <= tolerance, "{name}: {ours} for {theirs}, off by {error:.1e}");

@@ -101,6 +101,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
             Recipe { gated, hidden2, latent2, ..sampled(recipe) }
         }
         Extension::Flow { gated, flow_steps, flow_width } => {
+            let flow_width = flow_width.max(recipe.latent);
             Recipe { gated, flow_steps, flow_width, ..sampled(recipe) }
         }
         Extension::Labels { gated, classes } => {

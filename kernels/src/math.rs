@@ -293,6 +293,13 @@ pub fn tanh<T: Scalar>(x: T) -> T {
     Tanh::of(x)
 }
 
+/// x, or 0 below the smallest normal number over the machine's epsilon (1e-31 in f32), where products of it with
+/// numbers above epsilon could be subnormal. NaN stays NaN.
+#[inline(always)]
+pub fn zero_if_negligible<T: Scalar>(x: T) -> T {
+    if x.abs() < T::MIN_POSITIVE / T::EPSILON { T::ZERO } else { x }
+}
+
 /// max(x, 0); NaN stays NaN.
 #[inline(always)]
 pub fn relu<T: Scalar>(x: T) -> T {

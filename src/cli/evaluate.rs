@@ -10,12 +10,14 @@ use serde::Serialize;
 use super::common::{DataArguments, Trained, Usage, notes, print, print_json};
 use crate::{
     data::{Treatment, View},
+    distributions::any::LikelihoodKind,
     evaluation::{
         Evaluation, Evaluator, LogLikelihood, log_likelihood,
         quality::{Quality, Settings, quality},
     },
     generation::Generate,
     models::Model,
+    recipe::Recipe,
 };
 
 /// Measure models: the ELBO with its parts, active units, and the log-likelihood
@@ -28,8 +30,9 @@ use crate::{
 /// Where the divergence has no closed form it has no parts by dimension, and the posterior mean of a flow
 /// is not known; what is therefore left out is said in its place.
 ///
-/// Several models are set side by side, but only if their recipes treat the pixels alike: grey, binarised
-/// and fixed images are different data.
+/// Several models are set side by side, but only if their recipes treat the pixels alike (grey, binarised
+/// and fixed images are different data), and their figures are all of probabilities, of densities, or of the
+/// cross-entropy that the Bernoulli likelihood has of grey pixels.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Files model.safetensors that `elbo train` wrote
@@ -41,7 +44,8 @@ pub struct Arguments {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
     importance_samples: Option<u32>,
     /// Also compare as many samples of the model with the images: precision, recall, and the
-    /// nearest-neighbour two-sample test, along principal components of the training images
+    /// nearest-neighbour two-sample test, along principal components of the training images. Samples of a
+    /// model of grey pixels are decoded means, smoother than draws of its likelihood
     #[arg(long)]
     sample_quality: bool,
     /// Seed of the latent samples [default: the recipe's]
@@ -85,12 +89,6 @@ fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
     let name = |model: &Trained| (model.path.display().to_string(), model.recipe.pixels);
     for pair in models.windows(2) {
         let ((a, is), (b, other)) = (name(&pair[0]), name(&pair[1]));
-        if pair[0].recipe.likelihood.is_discrete() != pair[1].recipe.likelihood.is_discrete() {
-            return Err(Usage::new(format!(
-                "one of {a} and {b} has a probability of pixels and the other a density: their \
-                 likelihoods cannot be compared"
-            )));
-        }
         if pair[0].recipe.conditional != pair[1].recipe.conditional {
             return Err(Usage::new(format!(
                 "one of {a} and {b} is told the labels and the other is not: log p(x|y) and log p(x) \
@@ -103,24 +101,36 @@ fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
                  figures on them cannot be compared"
             )));
         }
+        let kinds = [measure(&pair[0].recipe), measure(&pair[1].recipe)];
+        if kinds[0] != kinds[1] {
+            return Err(Usage::new(format!(
+                "the figures of {a} are of {}, those of {b} of {}: they cannot be compared",
+                kinds[0], kinds[1]
+            )));
+        }
     }
     Ok(())
 }
 
+/// What log p(x|z) of a recipe's likelihood is the logarithm of.
+fn measure(recipe: &Recipe) -> &'static str {
+    match recipe.likelihood {
+        LikelihoodKind::Bernoulli if recipe.pixels == Treatment::Grey => {
+            "a cross-entropy of grey pixels"
+        }
+        kind if !kind.factorises() => "a density with a variance of the images at hand",
+        kind if kind.is_discrete() => "a probability",
+        _ => "a density",
+    }
+}
+
 fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
     let data = arguments.data.load(trained)?;
+    refuse_impossible(arguments, trained, data.images.len())?;
     let seed = arguments.seed.unwrap_or(trained.recipe.seed);
     let view = View { seed, ..arguments.data.view(trained, &data) };
     let elbo = trained.vae.elbo();
     let evaluation = Evaluator::new(&trained.vae, view).evaluate(&trained.vae, &elbo, seed, 0);
-    if arguments.importance_samples.is_some() && !trained.recipe.likelihood.factorises() {
-        return Err(Usage::new(format!(
-            "{}: the likelihood takes its variance from the images at hand, so that no single one has a \
-             log-likelihood to estimate",
-            trained.path.display()
-        ))
-        .into());
-    }
     let likelihood = arguments.importance_samples.map(|k| {
         let bar = super::progress::images("importance sampling", data.images.len());
         let done = |n: usize| bar.set_position(n as u64);
@@ -137,7 +147,23 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
     Ok(Report { model, pixels, evaluation, likelihood, sample_quality, notes })
 }
 
-/// As many samples as there are images, both in the model's own treatment.
+/// Refuses what cannot be measured, before anything is.
+fn refuse_impossible(arguments: &Arguments, trained: &Trained, images: usize) -> Result<(), Usage> {
+    if arguments.importance_samples.is_some() && !trained.recipe.likelihood.factorises() {
+        return Err(Usage::new(format!(
+            "{}: the likelihood takes its variance from the images at hand, so that no single one has a \
+             log-likelihood to estimate",
+            trained.path.display()
+        )));
+    }
+    let k = Settings::default().k;
+    if arguments.sample_quality && images <= k {
+        return Err(Usage::new(format!("sample quality needs more than {k} images")));
+    }
+    Ok(())
+}
+
+/// As many samples as there are images, both in the model's own treatment: grey samples are decoded means.
 fn sample_quality(
     arguments: &Arguments,
     trained: &Trained,
@@ -148,14 +174,8 @@ fn sample_quality(
     trained.recipe.pixels.draw(&mut samples, seed);
     let mut real = Array2::zeros(samples.dim());
     view.gather(&view.indices().collect::<Vec<_>>(), 0, &mut real);
-    let settings = Settings::default();
-    if view.count <= settings.k {
-        return Err(
-            Usage::new(format!("sample quality needs more than {} images", settings.k)).into()
-        );
-    }
     let train = arguments.data.training_images()?;
-    Ok(quality(&train, real.view(), samples.view(), settings))
+    Ok(quality(&train, real.view(), samples.view(), Settings::default()))
 }
 
 fn print_text(report: &Report) -> Result<()> {

@@ -1,14 +1,20 @@
 //! A likelihood that is chosen when the program runs.
 
-use std::fmt;
+use std::{f64::consts::PI, fmt};
 
 use ndarray::{Array1, Array2, ArrayViewD, ArrayViewMutD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Likelihood, bernoulli::Bernoulli, continuous_bernoulli::ContinuousBernoulli,
-    discretised_logistic::DiscretisedLogistic, fixed_variance::FixedVariance,
-    optimal_variance::OptimalVariance, pixel_variance::PixelVariance,
+    Likelihood,
+    bernoulli::Bernoulli,
+    bounds::GREY_LEVEL_VARIANCE,
+    continuous_bernoulli::ContinuousBernoulli,
+    discretised_logistic::{DiscretisedLogistic, LOG_SCALE_BOUND},
+    fixed_variance::FixedVariance,
+    gaussian::LOG_VAR_BOUND,
+    optimal_variance::OptimalVariance,
+    pixel_variance::PixelVariance,
     shared_variance::SharedVariance,
 };
 use crate::{parameters::Parameters, real::Real};
@@ -109,6 +115,19 @@ impl LikelihoodKind {
     /// Whether samples can be weighted one by one: [`Likelihood::factorises`] of what is built.
     pub fn factorises(self) -> bool {
         self != Self::GaussianOptimal
+    }
+
+    /// The least and the largest variance that it can start from: those of the bounds of what it learns, beyond
+    /// which there is no gradient.
+    pub fn variances(self) -> [f64; 2] {
+        match self {
+            Self::GaussianShared => [GREY_LEVEL_VARIANCE, LOG_VAR_BOUND.exp()],
+            Self::DiscretisedLogistic => {
+                let variance = |log_scale: f64| (log_scale.exp() * PI).powi(2) / 3.0;
+                [variance(-LOG_SCALE_BOUND), variance(LOG_SCALE_BOUND)]
+            }
+            _ => [0.0, f64::INFINITY],
+        }
     }
 
     /// How many numbers of its own the likelihood learns.

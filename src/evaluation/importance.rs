@@ -37,7 +37,8 @@ pub struct LogLikelihood {
 ///
 /// # Panics
 ///
-/// If `samples` is 0.
+/// If `samples` is 0, or the model's likelihood does not [factorise](Model::factorises): then no image has a
+/// log p(x) of its own.
 pub fn log_likelihood<'a, T: Real, M: Model<T>>(
     model: &M,
     images: impl Into<View<'a>>,
@@ -46,6 +47,7 @@ pub fn log_likelihood<'a, T: Real, M: Model<T>>(
     mut after_batch: impl FnMut(usize) + Send,
 ) -> LogLikelihood {
     assert!(samples > 0, "an estimate needs at least one sample");
+    assert!(model.factorises(), "an image has a log p(x) of its own");
     let images = images.into();
     let (mut sum, mut squares, mut effective) = (0.0, 0.0, 0.0);
     team(|| {

@@ -12,5 +12,5 @@ pub use elbo::{ACTIVE_VARIANCE, Evaluation, Evaluator};
 pub use importance::{LogLikelihood, log_likelihood};
 
 /// Images that are evaluated at a time. It bounds memory; no figure depends on it but by the
-/// rounding of f64 sums.
+/// rounding of f64 sums, and those of a likelihood that is one of a whole batch.
 pub const EVALUATION_BATCH: usize = 256;

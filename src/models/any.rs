@@ -175,6 +175,10 @@ impl<T: Real> Model<T> for AnyModel<T> {
         each!(self, model => model.has_exact_mean())
     }
 
+    fn factorises(&self) -> bool {
+        each!(self, model => model.factorises())
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> AnyWorkspace<T> {
         match self {
             Self::Vae(vae) => AnyWorkspace::Vae(Box::new(vae.workspace_for(images, samples))),

@@ -39,7 +39,7 @@ impl Order {
 /// # The network
 ///
 /// h = f(z·W + b + context), m = h·W_m + b_m, s = σ(h·W_s + b_s + [`GATE_BIAS`]), all three W
-/// [masked](Masked). Hidden unit k may see k mod D of the D dimensions, the first ones of the order, and
+/// [masked](Masked). Hidden unit k sees the first (k mod D) dimensions of the order, and
 /// dimension i reads the units that see no more than those before it. So no path leads from a
 /// dimension to its own m and s, nor to those of an earlier one, while every one of them hears of the
 /// context.

@@ -21,8 +21,8 @@ use crate::{
 ///
 /// [x | y]·W + b = x·Wₓ + (W_y)ᵧ + b,
 ///
-/// so that a label is no more than a bias of its own, a row of W. The prior N(0, I) does not know y: of z
-/// it can be told nothing but that, and so z carries no more of the label than it must.
+/// so that a label is no more than a bias of its own, a row of W. The prior N(0, I) is the same for every
+/// y, so what z says of the label costs divergence and buys nothing: training takes it out.
 ///
 /// # The bound and its gradient
 ///
@@ -125,6 +125,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Condition
 
     fn has_exact_mean(&self) -> bool {
         true
+    }
+
+    fn factorises(&self) -> bool {
+        self.vae.likelihood.factorises()
     }
 
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {

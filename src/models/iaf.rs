@@ -155,6 +155,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for IafVae<T,
         false
     }
 
+    fn factorises(&self) -> bool {
+        self.vae.likelihood.factorises()
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let context = Array2::from_elem((images, self.context.outputs()), T::ZERO);
         IafWorkspace {

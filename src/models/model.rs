@@ -11,8 +11,8 @@ use crate::{
 /// A latent variable model p(x|z) p(z) with a posterior q(z|x).
 ///
 /// Signals are exchanged in a workspace, made once for a number of images and of latent samples of
-/// each. The caller fills `x`, `y` and `eps` of its [`Signals`]. From the second call on, no call
-/// allocates.
+/// each. The caller fills `x`, `y` and `eps` of its [`Signals`]. From the second call on, none of those that
+/// take a workspace allocates.
 pub trait Model<T: Real>: Parameters<T> {
     /// All that one batch needs besides parameters and gradient.
     type Workspace: Send;
@@ -41,6 +41,10 @@ pub trait Model<T: Real>: Parameters<T> {
     /// Whether the μ of the [`Signals`] is the mean of q(z|x). Without it, nothing is known of how
     /// that mean varies from image to image, by which active units are counted.
     fn has_exact_mean(&self) -> bool;
+
+    /// Whether its likelihood [factorises](crate::distributions::Likelihood::factorises), so that an image has
+    /// a log p(x|z) whatever the others of its batch are.
+    fn factorises(&self) -> bool;
 
     /// What this model's ELBO is evaluated by.
     fn elbo(&self) -> AnyObjective {
@@ -78,7 +82,6 @@ pub trait Model<T: Real>: Parameters<T> {
     /// a label where the model has them.
     fn prior(&self, n: usize, seed: u64) -> Array2<f64>;
 
-    /// Codes -> E[x|z], (n, latent + classes) to (n, pixels), in one batch. For pictures, where speed is no matter:
-    /// unlike the rest it allocates.
+    /// Codes -> E[x|z], (n, latent + classes) to (n, pixels), in one batch. For pictures, where speed is no matter.
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;
 }

@@ -224,6 +224,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for TwoLayer<
         true
     }
 
+    fn factorises(&self) -> bool {
+        self.vae.likelihood.factorises()
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let rows = images * samples;
         let zeros = |columns| Array2::from_elem((rows, columns), T::ZERO);

@@ -109,8 +109,13 @@ impl<T: Real, L: Likelihood<T>> MlpVae<T, L> {
 
 impl<T: Real, E: Layer<T>, N: Layer<T>, L: Likelihood<T>> Vae<T, E, Decoder<T, N>, L> {
     /// The decoder's last bias becomes the logits of these means, (pixels), clipped to
-    /// \[0.001, 0.999\].
+    /// \[0.001, 0.999\]: for the Bernoulli likelihood, whose mean they are the logits of.
+    ///
+    /// # Panics
+    ///
+    /// If the decoder has another number of outputs than there are means.
     pub fn set_output_bias(&mut self, means: &Array1<f64>) {
+        assert_eq!(self.decoder.output.outputs(), means.len(), "a mean for each output");
         self.decoder.output.bias = means.mapv(|mean| {
             let mean = mean.clamp(0.001, 0.999);
             T::from_f64((mean / (1.0 - mean)).ln())
@@ -268,6 +273,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E,
 
     fn has_exact_mean(&self) -> bool {
         true
+    }
+
+    fn factorises(&self) -> bool {
+        self.likelihood.factorises()
     }
 
     fn workspace_for(&self, images: usize, samples: usize) -> Workspace<T, E, D> {

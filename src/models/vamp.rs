@@ -118,6 +118,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vamp<T, E
         true
     }
 
+    fn factorises(&self) -> bool {
+        self.vae.likelihood.factorises()
+    }
+
     fn workspace_for(&self, images: usize, samples: usize) -> Self::Workspace {
         let (components, latent) = (self.pseudo_inputs.nrows(), self.latent());
         let zeros = Array2::from_elem((components, latent), T::ZERO);

@@ -1,5 +1,6 @@
 //! The importance-weighted bound.
 
+use elbo_kernels::math;
 use serde::{Deserialize, Serialize};
 
 use super::{Figures, Objective, Signals};
@@ -32,17 +33,17 @@ pub struct Iwae {
 /// How the gradient of a sampled bound at the posterior's μ and log σ² is estimated.
 ///
 /// ℓ = log p(x, z) - log q(z|x) depends on them through z, and through the density q itself: the
-/// score. The score has mean zero under q, so it can be dropped; what is left is noise of the
-/// smaller variance the closer q comes to the true posterior.
+/// score. The score has mean zero under q, so that with one sample it can be dropped; what is left is noise
+/// of the smaller variance the closer q comes to the true posterior.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Estimator {
     /// The whole derivative, w̃ₖ (∂ℓ/∂z · ∂z/∂(μ, log σ²) - ∂log q/∂(μ, log σ²)).
     #[default]
     Total,
-    /// "Sticking the landing": the score is left out, w̃ₖ ∂ℓ/∂z · ∂z/∂(μ, log σ²). Unbiased for K = 1;
-    /// for more samples it is not, as the mean of w̃ₖ times the score is not zero (Roeder, Wu &
-    /// Duvenaud 2017).
+    /// "Sticking the landing" (Roeder, Wu & Duvenaud 2017): the score is left out,
+    /// w̃ₖ ∂ℓ/∂z · ∂z/∂(μ, log σ²). Unbiased for K = 1; for more samples it is not, as the mean of w̃ₖ times
+    /// the score is not zero (Tucker et al. 2019).
     Stl,
     /// Doubly reparameterised: w̃ₖ² ∂ℓ/∂z · ∂z/∂(μ, log σ²). The score's mean under the weights w̃ is
     /// itself turned into a derivative along the path, which leaves w̃ₖ² and no bias for any K
@@ -67,7 +68,7 @@ impl<T: Real> Objective<T> for Iwae {
         }
         for (mut d, weight) in s.d_logits.rows_mut().into_iter().zip(&mut s.weights) {
             let own = *weight;
-            d.mapv_inplace(|d| d * own);
+            d.mapv_inplace(|d| math::zero_if_negligible(d * own));
             *weight = own * d_loss;
         }
         s.ratio_weight = T::ONE;

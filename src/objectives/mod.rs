@@ -95,7 +95,7 @@ pub trait Objective<T: Real>: Send + Sync {
         false
     }
 
-    /// Which of the unbiased forms of the gradient at μ and log σ² a sampled objective wants.
+    /// Which form of the gradient at μ and log σ² a sampled objective wants.
     fn estimator(&self) -> Estimator {
         Estimator::Total
     }

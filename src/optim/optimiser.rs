@@ -85,9 +85,19 @@ impl Settings {
             .into_iter()
             .filter(|(_, v)| !(v.is_finite() && *v >= 0.0))
             .map(|(name, v)| format!("{name} is {v}, and must be a number from 0 up"));
-        positive.chain(below_one).chain(from_zero).collect()
+        let epsilon = (self.epsilon > 0.0 && self.epsilon < MIN_EPSILON).then(|| {
+            let epsilon = self.epsilon;
+            format!(
+                "epsilon is {epsilon}, and must be at least {MIN_EPSILON}: the moments are in f32"
+            )
+        });
+        positive.chain(epsilon).chain(below_one).chain(from_zero).collect()
     }
 }
+
+/// The smallest ε. The root of the smallest square that f32 holds is 1e-19, and ε must be far above it: where
+/// v is rounded to 0 and m is not, m/(√v + ε) is to stay small.
+pub const MIN_EPSILON: f64 = 1e-15;
 
 /// Any of the optimisers: what a recipe names.
 #[derive(Clone, Debug, PartialEq)]

@@ -70,7 +70,7 @@ pub struct Recipe {
     pub latent: usize,
     /// What follows every hidden layer.
     pub activation: Activation,
-    /// Whether hidden layers are gated in place of that, y = (x·W + b) ⊙ σ(x·V + c).
+    /// Whether hidden layers, those of a flow aside, are gated in place of that, y = (x·W + b) ⊙ σ(x·V + c).
     pub gated: bool,
     /// p(z).
     pub prior: Prior,
@@ -85,7 +85,7 @@ pub struct Recipe {
     /// Steps of the flow that makes the posterior of a Gaussian, 0 for none:
     /// [`IafVae`](crate::models::IafVae).
     pub flow_steps: usize,
-    /// Hidden units of each step.
+    /// Hidden units of each step, at least `latent`.
     pub flow_width: usize,
     /// Whether both networks read the image's label: [`Conditional`](crate::models::Conditional).
     pub conditional: bool,

@@ -106,6 +106,14 @@ impl Recipe {
             self.variance.is_finite() && self.variance > 0.0,
             format!("variance is {}, and must be a positive number", self.variance),
         );
+        let [low, high] = self.likelihood.variances();
+        demand(
+            !(self.variance < low || self.variance > high),
+            format!(
+                "variance is {}, and must be {low:.1e} to {high:.1e} for {}, which would not learn it beyond",
+                self.variance, self.likelihood
+            ),
+        );
         demand(
             self.objective == Bound::Iwae || self.estimator == Estimator::Total,
             "estimator is for the sampled divergence of objective = \"iwae\" (with samples = 1 that \
@@ -186,6 +194,14 @@ impl Recipe {
             format!(
                 "classes is {}, and must be 1 to {MAX_CLASSES}, of a model that is conditional",
                 self.classes.unwrap_or_default()
+            ),
+        );
+        demand(
+            *flow_steps == 0 || self.flow_width >= self.latent,
+            format!(
+                "flow_width is {}, and must be at least latent, {}: with fewer units not every dimension is \
+                 seen",
+                self.flow_width, self.latent
             ),
         );
         let extensions = self.extensions();

@@ -42,8 +42,8 @@ impl<'a, T: Real, M: Model<T>> EarlyStopping<'a, T, M> {
     /// Evaluates the weights after an epoch, keeps them if they are the best, and returns their ELBO.
     pub fn epoch(&mut self, model: &M, objective: &AnyObjective, seed: u64, epoch: u64) -> f64 {
         let elbo = self.evaluator.evaluate(model, objective, seed, epoch).elbo;
-        let better = |best: &Best<M>| elbo > best.elbo || best.epoch < self.warm_up;
-        if self.best.as_ref().is_none_or(better) {
+        let best = self.best.as_ref().map(|best| (best.epoch, best.elbo));
+        if is_better(elbo, best, self.warm_up) {
             self.best = Some(Best { epoch, elbo, model: model.clone() });
         }
         elbo
@@ -53,5 +53,33 @@ impl<'a, T: Real, M: Model<T>> EarlyStopping<'a, T, M> {
     pub fn is_over(&self, epoch: u64) -> bool {
         let best = self.best.as_ref().map_or(0, |best| best.epoch);
         self.patience > 0 && epoch.saturating_sub(best) >= self.patience
+    }
+}
+
+/// Whether weights of this ELBO take the place of the best so far, of that epoch and ELBO: they do in any case
+/// where those are of an epoch before the end of warm-up.
+fn is_better(elbo: f64, best: Option<(u64, f64)>, warm_up: u64) -> bool {
+    best.is_none_or(|(epoch, best)| elbo > best || epoch < warm_up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_warm_up_is_over_the_latest_weights_are_the_best_and_then_the_largest_elbo_counts() {
+        let warm_up = 3;
+        let elbos = [-5.0, -6.0, -9.0, -10.0, -8.0, -8.0];
+        let mut best = None;
+        let kept: Vec<u64> = (1..)
+            .zip(elbos)
+            .map(|(epoch, elbo)| {
+                if is_better(elbo, best, warm_up) {
+                    best = Some((epoch, elbo));
+                }
+                best.unwrap().0
+            })
+            .collect();
+        assert_eq!(kept, [1, 2, 3, 3, 5, 5]);
     }
 }

@@ -1,4 +1,4 @@
-//! The training loop: a fresh shuffle, batch by batch, one Adam step each.
+//! The training loop: a fresh shuffle, batch by batch, one step of the optimiser each.
 
 use std::ops::ControlFlow;
 
@@ -228,7 +228,7 @@ impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// One batch: images -> gradient -> Adam.
+    /// One batch: images -> gradient -> optimiser.
     fn step(&mut self, epoch: u64) -> Result<(), NonFinite> {
         let share = self.position.batch as f64 / self.batches() as f64;
         self.objective.advance((epoch - 1) as f64 + share);

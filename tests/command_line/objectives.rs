@@ -158,6 +158,22 @@ fn models_of_other_pixels_are_not_set_side_by_side() {
 }
 
 #[test]
+fn probabilities_densities_and_cross_entropies_are_not_set_side_by_side() {
+    let place = Place::trained();
+    for kind in ["discretised-logistic", "gaussian", "gaussian-optimal"] {
+        model(&place, kind, &format!("likelihood={kind}"));
+    }
+    for (a, b, parts) in [
+        ("run", "discretised-logistic", ["a cross-entropy", "a probability"]),
+        ("discretised-logistic", "gaussian", ["a probability", "a density"]),
+        ("gaussian", "gaussian-optimal", ["a density", "of the images at hand"]),
+    ] {
+        let both = format!("evaluate {a}/model.safetensors {b}/model.safetensors");
+        place.refuses(&both, 2, &parts);
+    }
+}
+
+#[test]
 fn the_quality_of_samples_is_measured_in_the_pixels_of_the_model() {
     let place = Place::new();
     for pixels in ["grey", "fixed"] {
@@ -207,6 +223,9 @@ fn choices_that_do_not_go_together_are_refused_before_any_training() {
         ("latent2=-1", "latent2"),
         ("flow_steps=33", "flow_steps is 33"),
         ("flow_steps=1 --set flow_width=0", "flow_width is 0"),
+        ("flow_steps=1 --set flow_width=5 --set latent=6", "at least latent, 6"),
+        ("likelihood=gaussian-shared --set variance=1e-5", "would not learn it beyond"),
+        ("epsilon=1e-16", "epsilon is 0.0000000000000001, and must be at least"),
         (
             "schedule={stages=[{epochs=1,learning_rate=0.1}]}",
             "end after epoch 1, but the run has 2",

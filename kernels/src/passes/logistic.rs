@@ -155,15 +155,9 @@ fn block_loss<T: Scalar, F: Loss<T>>(
     for (((&x, &l), &e), (d, loss)) in inputs.zip(d_logits.iter_mut().zip(losses.iter_mut())) {
         let (cost, slope) = F::of(x, l, e);
         *loss = cost;
-        *d = zero_if_negligible(scale * slope);
+        *d = math::zero_if_negligible(scale * slope);
     }
     sum_lanes(losses)
-}
-
-/// d, or 0 where products of it with numbers above epsilon could be subnormal; NaN stays NaN.
-#[inline(always)]
-fn zero_if_negligible<T: Scalar>(d: T) -> T {
-    if d.abs() < T::MIN_POSITIVE / T::EPSILON { T::ZERO } else { d }
 }
 
 impl<T: Scalar, F: Loss<T> + Send> Pass for RowLosses<'_, T, F> {
