@@ -74,6 +74,7 @@ pub mod real;
 pub mod recipe;
 pub mod study;
 pub mod training;
+pub mod uses;
 
 /// The README's example, compiled and run by `cargo test`.
 #[cfg(doctest)]

@@ -38,6 +38,8 @@ pub enum Purpose {
     TestPixels = 9,
     /// The same of a model's samples.
     SamplePixels = 10,
+    /// Which of the labelled images are learned from.
+    Labels = 11,
 }
 
 /// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index

@@ -15,6 +15,7 @@ use elbo::{
     objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo},
     parameters::Parameters,
     random::{self, Purpose},
+    uses::probe::linear,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array1, Array2};
@@ -44,6 +45,7 @@ fn main() {
     iaf(&mut trials);
     likelihoods(&mut trials);
     vae(&mut trials);
+    linear_probe(&mut trials);
     planted_faults(&mut trials);
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
@@ -345,6 +347,22 @@ fn likelihoods(trials: &mut Vec<Trial>) {
             -(&weights * &*log_probs).sum()
         });
         rows(trials, &title, report);
+    }
+}
+
+/// The loss of a linear probe, with its penalty and without, at small and at large logits.
+fn linear_probe(trials: &mut Vec<Trial>) {
+    let (x, labels) = (normal(7, 3, 26), [0, 2, 1, 1, 3, 0, 2]);
+    for (penalty, scale) in [(0.0, 1.0), (2.5, 1.0), (2.5, 30.0)] {
+        let (weight, bias) = (normal(3, 4, 24) * scale, normal(1, 4, 25).row(0).to_owned());
+        let dense = Dense { weight, bias };
+        let (mut s, mut d) = (linear::Scratch::new(7, 4), dense.zeros_like());
+        linear::loss(&dense, &x, &labels, penalty, &mut s, &mut d);
+        let mut scratch = d.clone();
+        let report = gradcheck::parameters(&dense, &d, Elements::All, |dense| {
+            linear::loss(dense, &x, &labels, penalty, &mut s, &mut scratch)
+        });
+        rows(trials, &format!("linear probe, penalty {penalty}, weights times {scale}"), report);
     }
 }
 

@@ -7,8 +7,8 @@ use std::io::BufReader;
 use std::path::Path;
 
 use elbo::pictures::{
-    LinePlot, Panel, PictureError, Series, save_grid, save_learning_curves, save_lines, save_pairs,
-    save_scatter,
+    LinePlot, Panel, PictureError, ScatterPlot, Series, Thumbnails, save_animation, save_grid,
+    save_learning_curves, save_lines, save_pairs, save_scatter,
 };
 use ndarray::{Array2, array};
 use proptest::prelude::*;
@@ -139,7 +139,7 @@ proptest! {
     ) {
         let panel = Panel { title: "any".into(), series: vec![series("train", points.clone())] };
         let curves = draw(|path| save_learning_curves(path, &[panel]));
-        let scatter = draw(|path| save_scatter(path, "any", "x", "y", &points, None));
+        let scatter = draw(|path| save_scatter(path, &scatter_plot("any", &points, None)));
         for svg in [curves, scatter] {
             let svg = String::from_utf8(svg).unwrap();
             prop_assert!(svg.ends_with("</svg>\n"));
@@ -198,6 +198,14 @@ fn a_picture_for_a_missing_folder_says_that_it_cannot_be_written() {
     assert!(error.to_string().starts_with(&format!("cannot write {}: ", path.display())));
 }
 
+fn scatter_plot<'a>(
+    title: &'a str,
+    points: &'a [(f64, f64)],
+    labels: Option<&'a [u8]>,
+) -> ScatterPlot<'a> {
+    ScatterPlot { title, x: "x", y: "y", points, labels, thumbnails: None }
+}
+
 fn series(name: &str, points: Vec<(f64, f64)>) -> Series {
     Series { name: name.to_string(), points }
 }
@@ -225,7 +233,7 @@ fn few_epochs_are_marked_and_many_are_lines_alone() {
 #[test]
 fn points_that_are_not_finite_are_left_out() {
     let points = vec![(1.0, 2.0), (2.0, f64::NAN), (3.0, f64::INFINITY), (4.0, 1.0)];
-    let scatter = draw(|path| save_scatter(path, "t", "x", "y", &points, None));
+    let scatter = draw(|path| save_scatter(path, &scatter_plot("t", &points, None)));
     assert_eq!(count(&scatter, "<circle"), 2);
     let panel = Panel { title: "t".into(), series: vec![series("train", points)] };
     assert_eq!(count(&draw(|path| save_learning_curves(path, &[panel])), "<circle"), 2);
@@ -235,14 +243,14 @@ fn points_that_are_not_finite_are_left_out() {
 fn no_panels_and_labels_that_do_not_match_are_refused() {
     assert_eq!(refused(|path| save_learning_curves(path, &[])), "no panels");
     assert_eq!(
-        refused(|path| save_scatter(path, "t", "x", "y", &[(0.0, 0.0)], Some(&[1, 2]))),
+        refused(|path| save_scatter(path, &scatter_plot("t", &[(0.0, 0.0)], Some(&[1, 2])))),
         "2 labels for 1 points"
     );
 }
 
 #[test]
 fn names_with_a_meaning_in_xml_stay_text() {
-    let svg = draw(|path| save_scatter(path, "<a> & \"b\"", "x", "y", &[(0.0, 0.0)], None));
+    let svg = draw(|path| save_scatter(path, &scatter_plot("<a> & \"b\"", &[(0.0, 0.0)], None)));
     assert_eq!(count(&svg, "&lt;a&gt; &amp; &quot;b&quot;"), 1);
 }
 
@@ -255,7 +263,7 @@ fn cloud(n: u32) -> (Vec<(f64, f64)>, Vec<u8>) {
 #[test]
 fn ten_thousand_labelled_points_stay_under_a_megabyte_and_each_is_there() {
     let (points, labels) = cloud(10_000);
-    let svg = draw(|path| save_scatter(path, "latent", "1", "2", &points, Some(&labels)));
+    let svg = draw(|path| save_scatter(path, &scatter_plot("latent", &points, Some(&labels))));
     assert!(svg.len() < 1_000_000, "{} bytes", svg.len());
     assert_eq!(count(&svg, "<circle"), 10_000 + 10);
 }
@@ -264,7 +272,7 @@ fn ten_thousand_labelled_points_stay_under_a_megabyte_and_each_is_there() {
 fn thirty_labels_differ_in_colour_or_shape() {
     let (points, _) = cloud(30);
     let labels: Vec<u8> = (0..30).collect();
-    let svg = draw(|path| save_scatter(path, "latent", "1", "2", &points, Some(&labels)));
+    let svg = draw(|path| save_scatter(path, &scatter_plot("latent", &points, Some(&labels))));
     let svg = String::from_utf8(svg).unwrap();
     let marks: HashSet<(&str, &str)> = svg
         .lines()
@@ -277,7 +285,7 @@ fn thirty_labels_differ_in_colour_or_shape() {
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let (points, labels) = cloud(500);
-    let scatter = || draw(|path| save_scatter(path, "t", "x", "y", &points, Some(&labels)));
+    let scatter = || draw(|path| save_scatter(path, &scatter_plot("t", &points, Some(&labels))));
     assert_eq!(scatter(), scatter());
     let images = Array2::from_shape_fn((7, 12), |(i, j)| ((i * 12 + j) % 17) as f32 / 16.0);
     let grid = || draw(|path| save_grid(path, images.view(), 3, 4, 3));
@@ -314,4 +322,122 @@ fn lines_are_drawn_with_a_legend_and_without_blank_lines() {
         save_lines(&path, &empty),
         Err(PictureError::Empty { missing: "series", .. })
     ));
+}
+
+/// A colour picture: its width, and red, green and blue of each pixel.
+fn decode_rgb(path: &Path) -> (usize, Vec<[u8; 3]>) {
+    let decoder = png::Decoder::new(BufReader::new(fs::File::open(path).unwrap()));
+    let mut reader = decoder.read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut bytes).unwrap();
+    assert_eq!((info.color_type, info.bit_depth), (png::ColorType::Rgb, png::BitDepth::Eight));
+    (info.width as usize, bytes.as_chunks().0.to_vec())
+}
+
+fn scatter_png(plot: &ScatterPlot) -> (usize, Vec<[u8; 3]>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scatter.PNG");
+    save_scatter(&path, plot).unwrap();
+    decode_rgb(&path)
+}
+
+/// The first three colours of labels.
+const COLOURS: [[u8; 3]; 3] = [[0x1f, 0x6f, 0xc0], [0xf0, 0x80, 0x10], [0x20, 0x90, 0x40]];
+
+#[test]
+fn a_scatter_plot_as_png_has_points_and_a_legend_in_the_colours_of_the_svg() {
+    let points = [(0.0, 0.0), (1.0, 1.0), (2.0, f64::NAN)];
+    let plot = scatter_plot("t", &points, Some(&[0, 1, 2]));
+    let (width, pixels) = scatter_png(&plot);
+    let svg = String::from_utf8(draw(|path| save_scatter(path, &plot))).unwrap();
+    assert!(svg.contains(&format!(r#"width="{width}""#)));
+    let count = |colour, left: bool| {
+        let is_left = |at: &usize| (at % width < 640) == left;
+        (0..pixels.len()).filter(is_left).filter(|&at| pixels[at] == colour).count()
+    };
+    // The marks of the legend are opaque, those of the plot are not.
+    assert!(COLOURS.into_iter().all(|colour| count(colour, false) > 30));
+    let mixed = |[r, g, b]: [u8; 3]| [r, g, b].map(|v| (102.0 + 0.6 * f64::from(v)).round() as u8);
+    let found = COLOURS.map(|colour| count(mixed(colour), true) > 0);
+    assert_eq!(found, [true, true, false]);
+    // Numbers beside the marks.
+    let is_ink = |pixel: &[u8; 3]| *pixel == [0x30; 3];
+    let legend = pixels.chunks(width).flat_map(|row| &row[640 + 16..]);
+    assert!(legend.filter(|pixel| is_ink(pixel)).count() > 20);
+}
+
+#[test]
+fn higher_points_are_higher_in_a_png() {
+    let (width, pixels) = scatter_png(&scatter_plot("t", &[(0.0, 0.0), (1.0, 5.0)], None));
+    let blue = |pixel: &[u8; 3]| pixel[2] > 100 && pixel[0] < 0xb0 && pixel[0] < pixel[2];
+    let at: Vec<usize> = (0..pixels.len()).filter(|&i| blue(&pixels[i])).collect();
+    let (upper, lower) = (at[0], at[at.len() - 1]);
+    assert!(upper % width > lower % width && lower / width - upper / width > 400);
+}
+
+/// White images with a black corner.
+fn tiles(n: usize) -> Array2<f32> {
+    Array2::from_shape_fn((n, 12 * 10), |(_, pixel)| if pixel == 0 { 0.0 } else { 1.0 })
+}
+
+#[test]
+fn thumbnails_stand_at_their_points_in_both_formats_where_they_have_room() {
+    // The third one is where the second is.
+    let points = [(0.0, 0.0), (1.0, 1.0), (1.0, 1.0), (0.5, 0.5)];
+    let images = tiles(4);
+    let thumbnails = Some(Thumbnails { images: &images, height: 12, width: 10 });
+    let plot = ScatterPlot { thumbnails, ..scatter_plot("t", &points, Some(&[0, 1, 2, 2])) };
+    let (_, pixels) = scatter_png(&plot);
+    let legend = COLOURS.map(|colour| {
+        let without = ScatterPlot { points: &[(f64::NAN, 0.0); 4], ..plot };
+        scatter_png(&without).1.iter().filter(|&&pixel| pixel == colour).count()
+    });
+    let found = COLOURS.map(|colour| pixels.iter().filter(|&&pixel| pixel == colour).count());
+    for (found, legend) in found.into_iter().zip(legend) {
+        assert_eq!(found - legend, 12 * 10 - 1);
+    }
+    let svg = draw(|path| save_scatter(path, &plot));
+    assert_eq!(count(&svg, "data:image/png;base64,"), 1);
+    assert_eq!(count(&svg, "<circle"), 3);
+    assert!(svg.ends_with(b"</svg>\n"));
+}
+
+#[test]
+fn thumbnails_that_do_not_fit_the_points_are_refused() {
+    let images = tiles(2);
+    let refused = |points: &[(f64, f64)], width| {
+        let thumbnails = Some(Thumbnails { images: &images, height: 12, width });
+        refused(|path| {
+            save_scatter(path, &ScatterPlot { thumbnails, ..scatter_plot("t", points, None) })
+        })
+    };
+    assert_eq!(refused(&[(0.0, 0.0)], 10), "2 thumbnails for 1 points");
+    assert_eq!(refused(&[(0.0, 0.0); 2], 9), "images of 120 pixels are not 12 x 9");
+}
+
+#[test]
+fn an_animation_has_its_frames_in_their_order_and_begins_anew() {
+    let frames = Array2::from_shape_fn((5, 6), |(n, pixel)| (n * 6 + pixel) as f32 / 30.0);
+    let file = draw(|path| save_animation(path, frames.view(), 2, 3, 70));
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
+    let control = *reader.info().animation_control().unwrap();
+    assert_eq!((control.num_frames, control.num_plays), (5, 0));
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    for frame in frames.rows() {
+        let info = reader.next_frame(&mut pixels).unwrap();
+        // As often as 3 goes into 320.
+        assert_eq!((info.width, info.height), (3 * 106, 2 * 106));
+        let shown = reader.info().frame_control().unwrap();
+        assert_eq!((shown.delay_num, shown.delay_den), (70, 1000));
+        for (index, &value) in frame.iter().enumerate() {
+            let (y, x) = (index / 3 * 106 + 50, index % 3 * 106 + 50);
+            assert_eq!(pixels[y * 3 * 106 + x], (value * 255.0).round() as u8);
+        }
+    }
+    assert_eq!(
+        refused(|path| save_animation(path, frames.view(), 2, 2, 70)),
+        "images of 6 pixels are not 2 x 2"
+    );
+    let none = Array2::zeros((0, 6));
+    assert_eq!(refused(|path| save_animation(path, none.view(), 2, 3, 70)), "no images");
 }

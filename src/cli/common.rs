@@ -1,6 +1,7 @@
 //! What several subcommands share.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
@@ -11,10 +12,12 @@ use clap::{
     Args, ValueEnum,
     builder::{PathBufValueParser, TypedValueParser},
 };
+use ndarray::Array1;
 use serde::Serialize;
 
 use crate::{
     data::{self, Dataset, Images, View},
+    generation::Generate,
     models::{AnyModel, Model},
     recipe::{Recipe, RecipeError},
     training::load_model,
@@ -88,12 +91,19 @@ impl Trained {
     }
 }
 
-/// Which images to use.
+/// Where images are.
 #[derive(Debug, Args)]
-pub struct DataArguments {
+pub struct FolderArgument {
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
     #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
     data: PathBuf,
+}
+
+/// Which images to use.
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    #[command(flatten)]
+    folder: FolderArgument,
     /// Which part of the data
     #[arg(long, value_enum, default_value_t = Part::Test)]
     part: Part,
@@ -106,10 +116,10 @@ enum Part {
     Test,
 }
 
-impl DataArguments {
-    /// The images and labels, which must be of the model's size.
-    pub fn load(&self, trained: &Trained) -> Result<Dataset> {
-        let dataset = data::load(&self.data, self.part())?;
+impl FolderArgument {
+    /// The images and labels of a part, which must be of the model's size.
+    pub fn load(&self, trained: &Trained, part: data::Part) -> Result<Dataset> {
+        let dataset = data::load(&self.data, part)?;
         let (height, width) = (dataset.images.height(), dataset.images.width());
         if (height, width) != (trained.height, trained.width) {
             bail!(
@@ -125,12 +135,33 @@ impl DataArguments {
         Ok(dataset)
     }
 
-    /// The training images of the same data.
-    pub fn training_images(&self) -> Result<Images> {
-        Ok(data::load(&self.data, data::Part::Train)?.images)
+    /// The labels of what was loaded, which must be there.
+    pub fn labels<'a>(&self, data: &'a Dataset, part: data::Part) -> Result<&'a [u8]> {
+        let folder = self.data.display();
+        data.labels
+            .as_deref()
+            .with_context(|| format!("{folder}: the {part} images have no labels"))
+    }
+}
+
+impl DataArguments {
+    /// The images and labels, which must be of the model's size.
+    pub fn load(&self, trained: &Trained) -> Result<Dataset> {
+        self.folder.load(trained, self.part())
     }
 
-    fn part(&self) -> data::Part {
+    /// The labels of what was loaded, which must be there.
+    pub fn labels<'a>(&self, data: &'a Dataset) -> Result<&'a [u8]> {
+        self.folder.labels(data, self.part())
+    }
+
+    /// The training images of the same data.
+    pub fn training_images(&self) -> Result<Images> {
+        Ok(data::load(&self.folder.data, data::Part::Train)?.images)
+    }
+
+    /// The part of the data.
+    pub fn part(&self) -> data::Part {
         match self.part {
             Part::Train => data::Part::Train,
             Part::Test => data::Part::Test,
@@ -140,6 +171,28 @@ impl DataArguments {
     /// The images as the model's recipe has them.
     pub fn view<'a>(&self, trained: &Trained, data: &'a Dataset) -> View<'a> {
         trained.recipe.view(data, self.part())
+    }
+}
+
+/// The mean code of the images of a class, which must be there.
+pub fn class_code(
+    trained: &Trained,
+    view: View<'_>,
+    labels: &[u8],
+    class: u8,
+) -> Result<Array1<f64>, Usage> {
+    trained.vae.class_code(view, labels, class).ok_or_else(|| {
+        let classes: BTreeSet<u8> = labels.iter().copied().collect();
+        let classes: Vec<String> = classes.iter().map(ToString::to_string).collect();
+        Usage::new(format!("no image is of class {class}; there are {}", classes.join(", ")))
+    })
+}
+
+/// A positive number.
+pub fn parse_positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if value > 0.0 && f64::is_finite(value) => Ok(value),
+        _ => Err("it must be a positive number".into()),
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use clap::Args;
-use ndarray::Array2;
+use anyhow::{Result, bail};
+use clap::{
+    Args,
+    builder::{PathBufValueParser, TypedValueParser},
+};
+use ndarray::{Array1, Array2};
 use ndarray_npy::WriteNpyExt;
 
 use super::common::{DataArguments, ModelArgument, Usage, report_file};
@@ -22,6 +25,8 @@ use crate::{
 /// The posterior of a model with a flow is no Gaussian, and has neither. F.npy then has the z that the
 /// image leads to without noise, from which `elbo reconstruct` decodes it, and F.csv has label,
 /// z_1, .. Of a model with two layers, all is of the first one.
+///
+/// --log-var and --labels write what else F.csv has as .npy, beside an F.npy.
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -31,6 +36,20 @@ pub struct Arguments {
     /// The file to write, .npy or .csv
     #[arg(long, value_name = "F.npy|F.csv")]
     out: PathBuf,
+    /// Also write the log-variances as a float32 array (images, latent)
+    #[arg(long, value_name = "G.npy", value_parser = npy_path())]
+    log_var: Option<PathBuf>,
+    /// Also write the labels as a uint8 array (images)
+    #[arg(long, value_name = "H.npy", value_parser = npy_path())]
+    labels: Option<PathBuf>,
+}
+
+/// A path that ends in .npy.
+fn npy_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.extension() {
+        Some(ending) if ending == "npy" => Ok(path),
+        _ => Err("it must end in .npy"),
+    })
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -41,7 +60,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         _ => return Err(Usage::new("--out must end in .npy or .csv").into()),
     };
     let trained = arguments.model.load()?;
+    if arguments.log_var.is_some() && !trained.vae.has_exact_mean() {
+        let model = trained.path.display();
+        bail!("{model}: the posterior of a flow is no Gaussian, and has no --log-var");
+    }
     let data = arguments.data.load(&trained)?;
+    if arguments.labels.is_some() {
+        arguments.data.labels(&data)?;
+    }
     let indices: Vec<usize> = (0..data.images.len()).collect();
     let view = arguments.data.view(&trained, &data);
     let codes = match trained.vae.has_exact_mean() {
@@ -53,6 +79,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     write(out, &codes, data.labels.as_deref())?;
     report_file(out);
+    if let (Some(path), Some((_, log_var))) = (&arguments.log_var, codes.get(1)) {
+        write_atomically(path, |file| log_var.write_npy(file))?;
+        report_file(path);
+    }
+    if let (Some(path), Some(labels)) = (&arguments.labels, data.labels) {
+        write_atomically(path, |file| Array1::from(labels).write_npy(file))?;
+        report_file(path);
+    }
     Ok(())
 }
 

@@ -8,12 +8,15 @@ mod info;
 mod interpolate;
 mod manifold;
 mod pictures;
+mod probe;
 mod progress;
+mod project;
 mod reconstruct;
 mod sample;
 mod speed;
 mod study;
 mod train;
+mod walk;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -58,7 +61,10 @@ enum Command {
     Reconstruct(reconstruct::Arguments),
     Manifold(manifold::Arguments),
     Encode(encode::Arguments),
+    Project(project::Arguments),
+    Probe(probe::Arguments),
     Interpolate(interpolate::Arguments),
+    Walk(walk::Arguments),
     Info(info::Arguments),
     Study(study::Arguments),
     Check(check::Arguments),
@@ -89,7 +95,10 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
         Command::Reconstruct(a) => reconstruct::run(&a),
         Command::Manifold(a) => manifold::run(&a),
         Command::Encode(a) => encode::run(&a),
+        Command::Project(a) => project::run(&a),
+        Command::Probe(a) => probe::run(&a),
         Command::Interpolate(a) => interpolate::run(&a),
+        Command::Walk(a) => walk::run(&a),
         Command::Info(a) => info::run(&a),
         Command::Study(a) => study::run(&a),
         Command::Check(a) => check::run(&a),

@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2};
 
 use crate::{
-    data::View,
+    data::{Part, View},
     evaluation::pca,
     generation::Generate,
     models::{AnyModel, Model},
-    pictures::{Panel, Series, save_grid, save_learning_curves, save_pairs, save_scatter},
+    pictures::{
+        Panel, ScatterPlot, Series, Thumbnails, save_grid, save_learning_curves, save_pairs,
+        save_scatter,
+    },
     real::cast,
     training::Row,
 };
@@ -44,22 +47,25 @@ pub fn manifold(
     Ok(())
 }
 
-/// The latent codes of a data set, coloured by label: both dimensions where there are two, μ and
-/// σ where there is one, and otherwise the first two principal components. The codes are posterior means,
-/// or where a flow takes those of z₀.
+/// The latent codes of a data set, coloured by label, as points or small images: both dimensions where
+/// there are two, μ and σ where there is one, and otherwise the first two principal components. The codes
+/// are posterior means, or where a flow takes those of z₀.
 pub fn latent(
     path: &Path,
     vae: &AnyModel<f32>,
     view: View<'_>,
     labels: Option<&[u8]>,
+    thumbnails: Option<Thumbnails<'_>>,
 ) -> Result<()> {
     let indices: Vec<usize> = view.indices().collect();
-    let codes: Array2<f64> = cast(vae.codes(view, &indices).view());
-    // The label beside z is what the points are coloured by.
-    let (codes, _) = codes.view().split_at(Axis(1), vae.latent());
+    let codes: Array2<f64> = cast(vae.latents(view, &indices).view());
     let (title, name, spread) = match vae.has_exact_mean() {
-        true => ("Latent means of the test set", "μ", "σ"),
-        false => ("Latent codes of the test set, the flow without noise", "z", "σ of z₀"),
+        true => ("Latent means of the", "μ", "σ"),
+        false => ("Latent codes, the flow without noise, of the", "z", "σ of z₀"),
+    };
+    let set = match view.part {
+        Part::Train => "training set",
+        Part::Test => "test set",
     };
     let (x_label, y_label, points) = match codes.ncols() {
         1 => {
@@ -71,13 +77,14 @@ pub fn latent(
             (format!("{name}₁"), format!("{name}₂"), points)
         }
         _ => {
-            let plane = pca::plane(codes);
+            let plane = pca::plane(codes.view());
             let percent = |i: usize| 100.0 * plane.shares[i];
             let axis = |i: usize| format!("principal component {} ({:.0} %)", i + 1, percent(i));
             (axis(0), axis(1), plane.points)
         }
     };
-    save_scatter(path, title, &x_label, &y_label, &points, labels)?;
+    let (title, x, y) = (&format!("{title} {set}"), &x_label, &y_label);
+    save_scatter(path, &ScatterPlot { title, x, y, points: &points, labels, thumbnails })?;
     Ok(())
 }
 

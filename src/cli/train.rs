@@ -300,7 +300,7 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
     pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, view, 30)?;
     let samples = vae.sample(100, recipe.seed);
     save_grid(&out.join(files::SAMPLES), samples.view(), height, width, 10)?;
-    pictures::latent(&out.join(files::LATENT), vae, view, test.labels.as_deref())?;
+    pictures::latent(&out.join(files::LATENT), vae, view, test.labels.as_deref(), None)?;
     pictures::curves(&out.join(files::CURVES), run.rows())?;
     written.extend([files::RECONSTRUCTIONS, files::SAMPLES, files::LATENT, files::CURVES]);
     if vae.classes() > 0 {

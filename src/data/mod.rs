@@ -37,6 +37,7 @@ mod labels;
 pub mod npy;
 pub mod png_folder;
 mod source;
+mod stratified;
 mod view;
 
 use std::fmt;
@@ -44,6 +45,7 @@ use std::fmt;
 pub use error::{DataError, InvalidImages};
 pub use folder::load;
 pub use images::{Dataset, Fingerprint, Images, Pixels, UnusableLabels};
+pub use stratified::{TooFewLabels, stratified};
 pub use view::{Treatment, View};
 
 /// The part of a data set that a model learns from, or the part that it is judged by.

@@ -3,6 +3,7 @@
 mod effective_sample_size;
 mod elbo;
 mod importance;
+pub(crate) mod neighbours;
 pub mod pca;
 pub mod quality;
 mod subspace;

@@ -239,8 +239,8 @@ impl<T: Real> Model<T> for AnyModel<T> {
         each_with!(self, w, |model, w| model.log_weights(w));
     }
 
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
-        each!(self, model => model.prior(n, seed))
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64> {
+        each!(self, model => model.prior_at(n, seed, temperature))
     }
 
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {

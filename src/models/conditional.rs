@@ -203,10 +203,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Condition
     }
 
     /// n draws of [z | y], each label as likely as any other.
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64> {
         let mut codes = Array2::zeros((n, self.latent() + self.classes));
         let (mut z, mut y) = codes.view_mut().split_at(Axis(1), self.latent());
-        z.assign(&self.vae.prior(n, seed));
+        z.assign(&self.vae.prior_at(n, seed, temperature));
         for (index, mut label) in y.rows_mut().into_iter().enumerate() {
             // Another epoch is another stream than that of the noise.
             let mut rng = random::rng(seed, Purpose::Prior, 1, index as u64);

@@ -212,8 +212,8 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for IafVae<T,
         self.vae.log_prob(&mut w.vae);
     }
 
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
-        self.vae.prior(n, seed)
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64> {
+        self.vae.prior_at(n, seed, temperature)
     }
 
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {

@@ -80,7 +80,14 @@ pub trait Model<T: Real>: Parameters<T> {
 
     /// n draws of the code that [`mean`](Self::mean) decodes, (n, latent + classes): z ~ p(z), and beside it
     /// a label where the model has them.
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64>;
+    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+        self.prior_at(n, seed, 1.0)
+    }
+
+    /// The same draws at a temperature T, by which all of their standard normal numbers are multiplied:
+    /// those of N(0, I) become draws of N(0, T²·I). Below 1 they keep to what is likely, and pictures
+    /// are cleaner and more alike (Kingma & Dhariwal 2018, *Glow*, section 6).
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64>;
 
     /// Codes -> E[x|z], (n, latent + classes) to (n, pixels), in one batch. For pictures, where speed is no matter.
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;

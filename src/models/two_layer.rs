@@ -294,9 +294,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for TwoLayer<
     }
 
     /// z₂ ~ N(0, I), then z₁ ~ p(z₁|z₂).
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64> {
         let mut eps = Array2::from_elem((n, self.noise()), T::ZERO);
         random::fill_normal(&mut eps, seed, Purpose::Prior, 0, 0..n);
+        eps.mapv_inplace(|v| v * T::from_f64(temperature));
         let (eps, z2) = eps.view().split_at(Axis(1), self.latent());
         let mut p = Conditional::new(&self.decoder2, n);
         p.forward(&self.decoder2, &z2.as_standard_layout().into_owned());

@@ -316,10 +316,10 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vae<T, E,
         gaussian::log_ratio(&s.log_var, &s.eps, &s.z, &mut s.log_ratio);
     }
 
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64> {
         let mut z = Array2::zeros((n, self.latent()));
         random::fill_normal(&mut z, seed, Purpose::Prior, 0, 0..n);
-        z
+        z * temperature
     }
 
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {

@@ -191,7 +191,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vamp<T, E
     }
 
     /// A component by lot, and a draw from it.
-    fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
+    fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64> {
         let components = self.pseudo_inputs.nrows();
         let mut w = self.workspace_for(1, 1);
         self.encode_pseudo_inputs(&mut w);
@@ -203,7 +203,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Vamp<T, E
             let lot =
                 random::rng(seed, Purpose::Prior, 1, index as u64).random_range(0..components);
             Zip::from(z).and(mu.row(lot)).and(log_var.row(lot)).for_each(|z, &mu, &v| {
-                *z = mu + (0.5 * gaussian::bounded(v)).exp() * *z;
+                *z = mu + (0.5 * gaussian::bounded(v)).exp() * temperature * *z;
             });
         }
         z

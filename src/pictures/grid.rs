@@ -5,6 +5,7 @@ use std::path::Path;
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
 use super::PictureError;
+use super::encode::{png_size, write_png};
 use crate::files::write_atomically;
 
 /// Small images are enlarged as long as neither side of the picture exceeds this, separators
@@ -82,9 +83,9 @@ pub fn save_pairs(
 }
 
 #[derive(Clone, Copy)]
-struct ImageSize {
-    height: usize,
-    width: usize,
+pub(super) struct ImageSize {
+    pub(super) height: usize,
+    pub(super) width: usize,
 }
 
 /// Images side by side, (at most columns, height·width), and the space over them in pixels.
@@ -93,7 +94,7 @@ struct Row<'a> {
     space_above: usize,
 }
 
-fn check_images(
+pub(super) fn check_images(
     path: &Path,
     images: ArrayView2<f32>,
     ImageSize { height, width }: ImageSize,
@@ -123,9 +124,7 @@ fn save_rows(path: &Path, rows: &[Row], size: ImageSize) -> Result<(), PictureEr
 
     let width = SEPARATOR + columns * (cell.width + SEPARATOR);
     let height = SEPARATOR + rows.iter().map(|row| row.space_above + cell.height).sum::<usize>();
-    let (Ok(png_width), Ok(png_height)) = (u32::try_from(width), u32::try_from(height)) else {
-        return Err(PictureError::TooLarge { path: path.to_path_buf(), width, height });
-    };
+    let png_size = png_size(path, ImageSize { height, width })?;
 
     let mut canvas = vec![BACKGROUND; width * height];
     let mut top = 0;
@@ -142,19 +141,12 @@ fn save_rows(path: &Path, rows: &[Row], size: ImageSize) -> Result<(), PictureEr
         top += cell.height;
     }
 
-    write_atomically(path, |file| {
-        let mut encoder = png::Encoder::new(file, png_width, png_height);
-        encoder.set_color(png::ColorType::Grayscale);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&canvas)?;
-        writer.finish()
-    })?;
+    write_atomically(path, |file| write_png(file, png_size, png::ColorType::Grayscale, &canvas))?;
     Ok(())
 }
 
 /// Fills `line` from the image's pixels that begin at `first`, each repeated `factor` times.
-fn paint_line(line: &mut [u8], image: ArrayView1<f32>, first: usize, factor: usize) {
+pub(super) fn paint_line(line: &mut [u8], image: ArrayView1<f32>, first: usize, factor: usize) {
     for (x, grey) in line.iter_mut().enumerate() {
         *grey = (image[first + x / factor].clamp(0.0, 1.0) * 255.0).round() as u8;
     }

@@ -1,23 +1,29 @@
-//! What people look at: grids of images as PNG, plots as SVG.
+//! What people look at: grids of images as PNG, plots as SVG, animations as APNG.
 //!
 //! Everything here takes plain arrays and numbers; nothing knows of models. The same input gives
 //! the same bytes. Files are written as a whole or not at all.
 
+mod animation;
 mod axis;
 mod curves;
+mod encode;
 mod grid;
 mod legend;
 mod lines;
 mod plot;
+mod raster;
 mod scatter;
+mod thumbnails;
 
 use std::error::Error;
 use std::path::PathBuf;
 
+pub use animation::save_animation;
 pub use curves::{Panel, save_learning_curves};
 pub use grid::{save_grid, save_pairs};
 pub use lines::{LinePlot, Series, save_lines};
-pub use scatter::save_scatter;
+pub use scatter::{ScatterPlot, save_scatter};
+pub use thumbnails::Thumbnails;
 
 use crate::files::FileError;
 
@@ -99,6 +105,17 @@ pub enum PictureError {
         points: usize,
         /// The number of labels.
         labels: usize,
+    },
+
+    /// Points and thumbnails are not the same in number.
+    #[error("cannot draw {}: {thumbnails} thumbnails for {points} points", path.display())]
+    Thumbnails {
+        /// The picture.
+        path: PathBuf,
+        /// The number of points.
+        points: usize,
+        /// The number of thumbnails.
+        thumbnails: usize,
     },
 
     /// The plotting library refused.

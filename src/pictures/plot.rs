@@ -1,6 +1,7 @@
 //! What all plots share: the canvas, one chart with its axes, colours, text.
 
 use std::error::Error;
+use std::io;
 use std::path::Path;
 
 use plotters::chart::ChartContext;
@@ -14,7 +15,7 @@ use crate::files::write_atomically;
 
 /// plotters places everything at whole units. Four of them make one pixel of the picture as it is
 /// shown, so that curves are smooth and points lie where they should.
-const UNITS_PER_PIXEL: u32 = 4;
+pub(super) const UNITS_PER_PIXEL: u32 = 4;
 
 /// Ten colours that stay apart from each other on white.
 pub(super) const PALETTE: [RGBColor; 10] = [
@@ -33,8 +34,13 @@ const INK: RGBColor = RGBColor(0x30, 0x30, 0x30);
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(super) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Axis, Axis>>;
-pub(super) type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<std::io::Error>>;
+pub(super) type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<Axis, Axis>>;
+pub(super) type Drawn<T = ()> = Result<T, DrawingAreaErrorKind<io::Error>>;
+
+/// What plots are drawn on: SVG or pixels.
+pub(super) trait Canvas: DrawingBackend<ErrorType = io::Error> {}
+
+impl<B: DrawingBackend<ErrorType = io::Error>> Canvas for B {}
 
 /// Pixels of the picture as shown, in the units of plotters.
 pub(super) fn px(pixels: f64) -> i32 {
@@ -57,22 +63,32 @@ fn plotters_size(pixels: f64) -> f64 {
 /// Draws on a white canvas of so many pixels and writes it as SVG.
 pub(super) fn save_svg(
     path: &Path,
-    (width, height): (u32, u32),
+    size: (u32, u32),
     draw: impl FnOnce(&Area) -> Drawn,
 ) -> Result<(), PictureError> {
-    let mut svg = String::new();
-    let drawn = {
-        let size = (width * UNITS_PER_PIXEL, height * UNITS_PER_PIXEL);
-        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        area.fill(&WHITE).and_then(|()| draw(&area)).and_then(|()| area.present())
-    };
-    drawn.map_err(|cause| plot_error(path, cause))?;
-    let svg = tidy(&svg, (width, height));
+    let (svg, ()) = svg(size, draw).map_err(|cause| plot_error(path, cause))?;
     write_atomically(path, |file| file.write_all(svg.as_bytes()))?;
     Ok(())
 }
 
-fn plot_error(path: &Path, cause: impl Error + Send + Sync + 'static) -> PictureError {
+/// The SVG of a white canvas of so many pixels that `draw` has drawn on, and what that returns.
+pub(super) fn svg<R>(
+    (width, height): (u32, u32),
+    draw: impl FnOnce(&Area) -> Drawn<R>,
+) -> Drawn<(String, R)> {
+    let mut svg = String::new();
+    let result = {
+        let size = (width * UNITS_PER_PIXEL, height * UNITS_PER_PIXEL);
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        area.fill(&WHITE)?;
+        let result = draw(&area)?;
+        area.present()?;
+        result
+    };
+    Ok((tidy(&svg, (width, height)), result))
+}
+
+pub(super) fn plot_error(path: &Path, cause: impl Error + Send + Sync + 'static) -> PictureError {
     PictureError::Plot { path: path.to_path_buf(), cause: Box::new(cause) }
 }
 
@@ -102,12 +118,12 @@ pub(super) struct Captions<'a> {
 }
 
 /// A frame with ticks, their labels and light grid lines, ready to be drawn in.
-pub(super) fn chart<'a>(
-    area: &Area<'a>,
+pub(super) fn chart<'a, B: Canvas>(
+    area: &DrawingArea<B, Shift>,
     captions: &Captions,
     x: Axis,
     y: Axis,
-) -> Drawn<Chart<'a>> {
+) -> Drawn<Chart<'a, B>> {
     const TITLE: f64 = 34.0;
     const LEFT: f64 = 66.0;
     const BELOW: f64 = 46.0;

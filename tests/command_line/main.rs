@@ -4,6 +4,7 @@
 mod conditional;
 mod determinism;
 mod extensions;
+mod looking;
 mod models;
 mod objectives;
 mod refusals;

@@ -70,8 +70,19 @@ fn arguments_out_of_range_are_status_2() {
 #[test]
 fn help_names_every_command_and_every_option_of_the_contract() {
     let place = Place::without_data();
-    let commands =
-        ["train", "evaluate", "sample", "reconstruct", "manifold", "encode", "interpolate", "info"];
+    let commands = [
+        "train",
+        "evaluate",
+        "sample",
+        "reconstruct",
+        "manifold",
+        "encode",
+        "project",
+        "probe",
+        "interpolate",
+        "walk",
+        "info",
+    ];
     let help = place.elbo("--help").succeeds().stdout;
     for command in commands {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");

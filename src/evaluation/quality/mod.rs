@@ -16,16 +16,15 @@
 //! and not with published ones, whose features are those of networks.
 
 mod features;
-mod neighbours;
 mod two_sample;
 
 use elbo_kernels::team::team;
 use ndarray::ArrayView2;
 use serde::Serialize;
 
+use super::neighbours::{Across, Points, across, within};
 use crate::data::View;
 use features::Features;
-use neighbours::{Across, Points, across, within};
 use two_sample::{Side, nearest_neighbours, null};
 
 /// How samples are compared with real images.

@@ -1,6 +1,6 @@
 //! The nearest-neighbour two-sample test.
 
-use super::neighbours::{Across, Nearest, Within};
+use crate::evaluation::neighbours::{Across, Nearest, Within};
 
 /// A set of points, each among the others of its set and among those of the other set.
 pub(super) struct Side<'a> {

@@ -12,7 +12,7 @@ const BLOCK_ROWS: usize = 32;
 const ROWS_PER_PART: usize = 4;
 
 /// Points whose distances are asked for.
-pub(super) struct Points {
+pub(crate) struct Points {
     /// (n, d).
     x: Array2<f64>,
     /// ‖x‖² of each.
@@ -20,14 +20,14 @@ pub(super) struct Points {
 }
 
 impl Points {
-    pub(super) fn new(x: ArrayView2<f64>) -> Self {
+    pub(crate) fn new(x: ArrayView2<f64>) -> Self {
         // The chain by which `gemm` adds up a·b, so that ‖a‖² and a·a are the same bits.
         let square = |sum: f64, &v: &f64| v.mul_add(v, sum);
         let squares = x.rows().into_iter().map(|row| row.iter().fold(0.0, square)).collect();
         Self { x: x.as_standard_layout().into_owned(), squares }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.squares.len()
     }
 }
@@ -141,6 +141,29 @@ pub(super) fn across(points: &Points, others: &Points, balls: &[Within]) -> Vec<
     })
 }
 
+/// The indices of the k nearest of `others` to each of `points`, (points, k), the nearest first; of
+/// equally near ones, the first in `others` comes first. Of others that are not k, all.
+pub(crate) fn nearest(points: &Points, others: &Points, k: usize) -> Vec<Vec<usize>> {
+    map_distances(points, others, |_, distances| smallest(distances, k))
+}
+
+/// The indices of the k smallest values in rising order, equal ones in the order in which they stand.
+///
+/// After the first few hundred of many thousand values, hardly one is among the k smallest so far, so
+/// that nearly all cost one comparison.
+fn smallest(values: &[f64], k: usize) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::with_capacity(k + 1);
+    for (index, &value) in values.iter().enumerate() {
+        let is_full = found.len() == k;
+        if is_full && found.last().is_none_or(|&last| value >= values[last]) {
+            continue;
+        }
+        found.insert(found.partition_point(|&other| values[other] <= value), index);
+        found.truncate(k);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +204,29 @@ mod tests {
                 for j in 0..twins.nrows() {
                     prop_assert_eq!(there[i][j].to_bits(), back[j][i].to_bits());
                 }
+            }
+        }
+    }
+
+    proptest! {
+        /// Points of a lattice, of whose distances many are equal.
+        #[test]
+        fn the_k_nearest_are_those_of_a_stable_sort_by_distance(
+            x in proptest::collection::vec(-2..3_i8, 2..40),
+            y in proptest::collection::vec(-2..3_i8, 2..40),
+            k in 0..8_usize,
+        ) {
+            let plane = |values: &[i8]| {
+                Array2::from_shape_fn((values.len() / 2, 2), |(i, j)| f64::from(values[2 * i + j]))
+            };
+            let (x, y) = (plane(&x), plane(&y));
+            let found = nearest(&Points::new(x.view()), &Points::new(y.view()), k);
+            for (found, a) in found.iter().zip(x.rows()) {
+                let distance = |&j: &usize| (&a - &y.row(j)).mapv(|v| v * v).sum();
+                let mut order: Vec<usize> = (0..y.nrows()).collect();
+                order.sort_by(|i, j| distance(i).total_cmp(&distance(j)));
+                order.truncate(k);
+                prop_assert_eq!(found, &order);
             }
         }
     }

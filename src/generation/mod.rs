@@ -3,8 +3,12 @@
 //! Everything here returns E[x|z], grey values in \[0, 1\], rather than draws of x: a draw of a
 //! Bernoulli is a speckled picture, and its mean is what people look at.
 
+mod path;
+
+pub use path::{Course, tour};
+
 use elbo_kernels::team::team;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -87,6 +91,18 @@ pub trait Generate<T: Real>: Model<T> {
         posterior
     }
 
+    /// What the latent variables say of each of the images at `indices`, (images, latent): μ, or where that
+    /// [is not known](Model::has_exact_mean) the z at ε = 0.
+    fn latents<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
+        match self.has_exact_mean() {
+            true => self.posterior(images, indices).mu,
+            false => {
+                let codes = self.codes(images, indices);
+                codes.view().split_at(Axis(1), self.latent()).0.to_owned()
+            }
+        }
+    }
+
     /// The code that stands for each of the images at `indices`, (images, latent + classes): z at ε = 0, and
     /// beside it the label where the model has them. Of a Gaussian posterior that z is μ; a flow takes μ
     /// further.
@@ -141,26 +157,24 @@ pub trait Generate<T: Real>: Model<T> {
         codes
     }
 
-    /// n samples of one class: z by the prior, then E[x|y, z].
-    ///
-    /// # Panics
-    ///
-    /// As [`labelled`](Self::labelled).
-    fn sample_class(&self, n: usize, seed: u64, label: usize) -> Array2<f32> {
-        let codes = self.prior(n, seed);
-        let (z, _) = codes.view().split_at(Axis(1), self.latent());
-        self.decode_mean(self.labelled(z, label).view())
+    /// The code of each row of `z` (n, latent) with every label in turn, (n · classes, latent + classes).
+    fn with_every_label(&self, z: ArrayView2<'_, f64>) -> Array2<f64> {
+        let classes = self.classes();
+        let rows: Vec<usize> = (0..z.nrows() * classes).map(|row| row / classes).collect();
+        let mut codes = self.labelled(z.select(Axis(0), &rows).view(), 0);
+        let (_, mut labels) = codes.view_mut().split_at(Axis(1), self.latent());
+        labels.indexed_iter_mut().for_each(|((row, class), y)| {
+            *y = f64::from(u8::from(class == row % classes));
+        });
+        codes
     }
 
     /// n draws of z, each decoded with every label in turn, (n · classes, pixels): what z has to say about
     /// an image stays the same along a row of such pictures, and its class changes.
     fn sample_classes(&self, n: usize, seed: u64) -> Array2<f32> {
-        let classes: Vec<_> =
-            (0..self.classes()).map(|label| self.sample_class(n, seed, label)).collect();
-        let pixels = classes.first().map_or(0, Array2::ncols);
-        Array2::from_shape_fn((n * classes.len(), pixels), |(row, j)| {
-            classes[row % classes.len()][[row / classes.len(), j]]
-        })
+        let codes = self.prior(n, seed);
+        let (z, _) = codes.view().split_at(Axis(1), self.latent());
+        self.decode_mean(self.with_every_label(z).view())
     }
 
     /// E[x|z] at the [codes](Self::codes) z of the images at `indices`.
@@ -168,20 +182,33 @@ pub trait Generate<T: Real>: Model<T> {
         self.decode_mean(cast(self.codes(images, indices).view()).view())
     }
 
-    /// `steps` pictures on the straight line from the code of one image to that of another, both included.
-    fn interpolate<'a>(
+    /// `steps` codes on a way from one code to another, both included, (steps, latent + classes): z on this
+    /// course, and a label beside it straight to the other.
+    fn path(
+        &self,
+        from: ArrayView1<'_, f64>,
+        to: ArrayView1<'_, f64>,
+        steps: usize,
+        course: Course,
+    ) -> Array2<f64> {
+        let mut codes = Course::Straight.between(from, to, steps);
+        let [from, to] = [from, to].map(|code| code.split_at(Axis(0), self.latent()).0);
+        let (mut z, _) = codes.view_mut().split_at(Axis(1), self.latent());
+        z.assign(&course.between(from, to, steps));
+        codes
+    }
+
+    /// The mean of the [codes](Self::codes) of all images of a class, (latent + classes); nothing where there
+    /// is no image of it. `labels` has one for each of all images.
+    fn class_code<'a>(
         &self,
         images: impl Into<View<'a>>,
-        from: usize,
-        to: usize,
-        steps: usize,
-    ) -> Array2<f32> {
-        let ends: Array2<f64> = cast(self.codes(images, &[from, to]).view());
-        let share = |i: usize| if steps < 2 { 0.0 } else { i as f64 / (steps - 1) as f64 };
-        let z = Array2::from_shape_fn((steps, ends.ncols()), |(i, j)| {
-            (1.0 - share(i)) * ends[[0, j]] + share(i) * ends[[1, j]]
-        });
-        self.decode_mean(z.view())
+        labels: &[u8],
+        class: u8,
+    ) -> Option<Array1<f64>> {
+        let images = images.into();
+        let indices: Vec<usize> = images.indices().filter(|&n| labels[n] == class).collect();
+        cast::<_, f64>(self.codes(images, &indices).view()).mean_axis(Axis(0))
     }
 }
 
@@ -190,6 +217,61 @@ impl<T: Real, M: Model<T>> Generate<T> for M {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        data::{Images, Pixels},
+        models::AnyModel,
+        recipe::Recipe,
+    };
+
+    fn model(set: &[&str]) -> AnyModel<f64> {
+        let recipe =
+            Recipe { hidden: vec![5], latent: 3, image: Some([2, 3]), ..Recipe::default() };
+        set.iter().fold(recipe, |recipe, set| recipe.with(set).unwrap()).model()
+    }
+
+    #[test]
+    fn the_temperature_scales_the_noise_of_every_prior() {
+        let vae = model(&[]);
+        assert_eq!(vae.prior_at(4, 2, 0.25), vae.prior(4, 2) * 0.25);
+        for set in [&["flow_steps=1"][..], &["hidden2=[4]", "latent2=2"]] {
+            // Without noise, a draw is the mode of all draws.
+            let cold = model(set).prior_at(5, 2, 0.0);
+            assert_eq!(cold.row(0), cold.row(4));
+            assert_ne!(model(set).prior(5, 2).row(0), cold.row(0));
+        }
+        let vamp = model(&["prior=vampprior", "pseudo_inputs=2"]);
+        // The components stay, and which of them is drawn.
+        let draws = [0.0, 1.0, 2.0].map(|temperature| vamp.prior_at(50, 2, temperature));
+        let far = &draws[2] - &draws[0] - (&draws[1] - &draws[0]) * 2.0;
+        assert!(far.iter().all(|v| v.abs() < 1e-12), "{far}");
+        let mut means: Vec<Vec<f64>> = draws[0].rows().into_iter().map(|z| z.to_vec()).collect();
+        means.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        means.dedup();
+        assert_eq!(means.len(), 2);
+    }
+
+    #[test]
+    fn the_code_of_a_class_is_the_mean_of_its_codes() {
+        let images =
+            Images::new(2, 3, Pixels::Bytes((0..24).map(|i| (i * 71) as u8).collect())).unwrap();
+        let (vae, labels) = (model(&[]), [4, 1, 4, 4]);
+        let codes: Array2<f64> = cast(vae.codes(&images, &[0, 2, 3]).view());
+        let found = vae.class_code(&images, &labels, 4).unwrap();
+        assert!((found - codes.mean_axis(Axis(0)).unwrap()).iter().all(|v| v.abs() < 1e-12));
+        assert_eq!(vae.class_code(&images, &labels, 2), None);
+    }
+
+    #[test]
+    fn latents_are_posterior_means_and_of_a_flow_where_it_takes_them() {
+        let images = Images::new(2, 3, Pixels::Bytes((0..24).collect())).unwrap();
+        for set in [&[][..], &["hidden2=[4]", "latent2=2"]] {
+            let vae = model(set);
+            assert_eq!(vae.latents(&images, &[3, 0]), vae.posterior(&images, &[3, 0]).mu);
+        }
+        let flow = model(&["flow_steps=2"]);
+        assert_eq!(flow.latents(&images, &[3, 0]), flow.codes(&images, &[3, 0]));
+        assert_ne!(flow.latents(&images, &[3, 0]), flow.posterior(&images, &[3, 0]).mu);
+    }
 
     #[test]
     fn the_square_grid_spans_minus_three_to_three_with_the_second_axis_upwards() {

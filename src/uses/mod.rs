@@ -1,0 +1,3 @@
+//! What trained models are good for, one room for each use.
+
+pub mod probe;
