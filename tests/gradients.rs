@@ -12,10 +12,15 @@ use elbo::{
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Gated, Init, Masked, Mlp, Network},
     models::{Decoder, IafVae, MlpConditional, MlpTwoLayer, MlpVae, Model, Vamp},
-    objectives::{AnyObjective, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo},
+    objectives::{
+        AnyObjective, EachElbo, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo,
+    },
     parameters::Parameters,
     random::{self, Purpose},
-    uses::probe::linear,
+    uses::{
+        probe::linear,
+        semi::{MlpM2, Shares},
+    },
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array1, Array2};
@@ -41,6 +46,7 @@ fn main() {
     samples(&mut trials);
     vamp(&mut trials);
     conditional(&mut trials);
+    few_labels(&mut trials);
     two_layer(&mut trials);
     iaf(&mut trials);
     likelihoods(&mut trials);
@@ -292,6 +298,9 @@ fn objectives(trials: &mut Vec<Trial>) {
     }
     let sampled = SampledElbo::new(0.7, WarmUp::None);
     rows(trials, "sampled elbo, beta 0.7", gradcheck::objective(&sampled, &Bernoulli));
+    let weights = ndarray::arr1(&[0.3, 0.0, 0.6, 1.1]);
+    let each = EachElbo { weights: &weights };
+    rows(trials, "elbo of each image, weighted", gradcheck::objective(&each, &Bernoulli));
     rows(trials, "iwae", gradcheck::objective(&Iwae::default(), &Bernoulli));
     rows(
         trials,
@@ -395,6 +404,30 @@ fn conditional(trials: &mut Vec<Trial>) {
             let report = gradcheck::model(&model, objective, &x, &eps, Elements::All);
             rows(trials, &format!("conditional, {classes} classes, {hidden:?}, {name}"), report);
         }
+    }
+}
+
+/// M2, of batches with images of both kinds and of one alone.
+fn few_labels(trials: &mut Vec<Trial>) {
+    for ([unlabelled, labelled], hidden) in
+        [([3, 2], &[6][..]), ([1, 1], &[]), ([2, 0], &[5, 4]), ([0, 3], &[6])]
+    {
+        let rng = &mut random::rng(6, Purpose::Init, 0, 0);
+        let (activation, init) = (Activation::Tanh, Init::Pytorch);
+        let model = MlpM2::mlp_with(Bernoulli, [9, 3], hidden, 2, activation, init, rng);
+        let shares = Shares { unlabelled: 0.3, labelled: 0.7, classifier: 1.9 };
+        let mut w = model.workspace(unlabelled, labelled);
+        w.x.assign(&normal(unlabelled + labelled, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0)));
+        w.labels.iter_mut().enumerate().for_each(|(n, label)| *label = (n + 1) % 3);
+        let noise = normal(3 * unlabelled + labelled, 2, 15);
+        MlpConditional::<f64, Bernoulli>::signals(&mut w.rows).eps.assign(&noise);
+        let mut d = model.zeros_like();
+        d.tensors_mut().for_each(|mut t| t.fill(f64::NAN));
+        model.gradient(&shares, &mut w, &mut d);
+        let report = gradcheck::parameters(&model, &d, Elements::All, |model| {
+            -model.evaluate(&shares, &mut w).objective
+        });
+        rows(trials, &format!("m2, {unlabelled} + {labelled} images, {hidden:?}"), report);
     }
 }
 

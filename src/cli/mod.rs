@@ -13,6 +13,7 @@ mod progress;
 mod project;
 mod reconstruct;
 mod sample;
+mod semi;
 mod speed;
 mod study;
 mod train;
@@ -65,6 +66,7 @@ enum Command {
     Probe(probe::Arguments),
     Interpolate(interpolate::Arguments),
     Walk(walk::Arguments),
+    Semi(semi::Arguments),
     Info(info::Arguments),
     Study(study::Arguments),
     Check(check::Arguments),
@@ -99,6 +101,7 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
         Command::Probe(a) => probe::run(&a),
         Command::Interpolate(a) => interpolate::run(&a),
         Command::Walk(a) => walk::run(&a),
+        Command::Semi(a) => semi::run(&a),
         Command::Info(a) => info::run(&a),
         Command::Study(a) => study::run(&a),
         Command::Check(a) => check::run(&a),

@@ -3,6 +3,7 @@
 pub mod any;
 pub mod bernoulli;
 mod bounds;
+pub mod categorical;
 pub mod continuous_bernoulli;
 pub mod discretised_logistic;
 pub mod fixed_variance;

@@ -39,4 +39,5 @@ chapters! {
     ch14_tighter_bounds "14-tighter-bounds.md" []
     ch15_likelihoods "15-likelihoods.md" []
     ch17_looking_inside "17-looking-inside.md" []
+    ch18_few_labels "18-few-labels.md" []
 }

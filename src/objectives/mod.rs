@@ -1,6 +1,7 @@
 //! What is maximised, and its gradient with respect to what the networks put out.
 
 mod any;
+mod each;
 mod elbo;
 mod iwae;
 mod sampled;
@@ -9,6 +10,7 @@ mod warm_up;
 mod weighted;
 
 pub use any::AnyObjective;
+pub use each::EachElbo;
 pub use elbo::Elbo;
 pub use iwae::{Estimator, Iwae};
 pub use sampled::SampledElbo;

@@ -1,3 +1,4 @@
 //! What trained models are good for, one room for each use.
 
 pub mod probe;
+pub mod semi;

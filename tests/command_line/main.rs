@@ -10,6 +10,7 @@ mod objectives;
 mod refusals;
 mod refused_models;
 mod resuming;
+mod semi;
 mod studying;
 mod training;
 
