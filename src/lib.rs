@@ -11,13 +11,14 @@
 //! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
 //! | [`objectives`] | the ELBO, weighted, warmed up or sampled, and the importance-weighted bound, with gradients |
 //! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, clipping |
-//! | [`guide`] | fifteen chapters, from latent variables to the kernels |
+//! | [`guide`] | the chapters, from latent variables to the kernels |
 //! | [`gradcheck`] | hand-written gradients against difference quotients |
 //! | [`study`] | one training step taken apart |
 //! | [`parameters`], [`real`], [`random`] | named tensors; the two precisions; counter-based noise |
 //! | [`training`] | the loop, metrics, model files, checkpoints |
 //! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, the quality of samples, PCA |
-//! | [`generation`] | samples, reconstructions, the latent plane |
+//! | [`generation`] | samples, reconstructions, the latent plane, paths through it |
+//! | [`uses`] | what trained models are good for: probes of latent variables, learning from few labels |
 //! | [`data`], [`pictures`], [`files`] | images in; PNG and SVG out; atomic writes |
 //! | [`recipe`] | what decides a run, in TOML |
 //!

@@ -346,7 +346,8 @@ const COLOURS: [[u8; 3]; 3] = [[0x1f, 0x6f, 0xc0], [0xf0, 0x80, 0x10], [0x20, 0x
 
 #[test]
 fn a_scatter_plot_as_png_has_points_and_a_legend_in_the_colours_of_the_svg() {
-    let points = [(0.0, 0.0), (1.0, 1.0), (2.0, f64::NAN)];
+    // Beside the lines of the grid.
+    let points = [(0.13, 0.29), (1.07, 1.11), (2.0, f64::NAN)];
     let plot = scatter_plot("t", &points, Some(&[0, 1, 2]));
     let (width, pixels) = scatter_png(&plot);
     let svg = String::from_utf8(draw(|path| save_scatter(path, &plot))).unwrap();

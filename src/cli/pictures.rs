@@ -59,13 +59,13 @@ pub fn latent(
 ) -> Result<()> {
     let indices: Vec<usize> = view.indices().collect();
     let codes: Array2<f64> = cast(vae.latents(view, &indices).view());
-    let (title, name, spread) = match vae.has_exact_mean() {
-        true => ("Latent means of the", "μ", "σ"),
-        false => ("Latent codes, the flow without noise, of the", "z", "σ of z₀"),
-    };
     let set = match view.part {
         Part::Train => "training set",
         Part::Test => "test set",
+    };
+    let (title, name, spread) = match vae.has_exact_mean() {
+        true => (format!("Latent means of the {set}"), "μ", "σ"),
+        false => (format!("Latent codes of the {set}, the flow without noise"), "z", "σ of z₀"),
     };
     let (x_label, y_label, points) = match codes.ncols() {
         1 => {
@@ -83,7 +83,7 @@ pub fn latent(
             (axis(0), axis(1), plane.points)
         }
     };
-    let (title, x, y) = (&format!("{title} {set}"), &x_label, &y_label);
+    let (title, x, y) = (&title, &x_label, &y_label);
     save_scatter(path, &ScatterPlot { title, x, y, points: &points, labels, thumbnails })?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `elbo semi`: learning from few labels and many images without.
 
-use std::{path::PathBuf, time::Instant};
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
@@ -121,14 +121,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let baseline_accuracy = task.baseline();
     say(format_args!("labels alone: test accuracy {baseline_accuracy:.4}"));
     let accuracy = match arguments.model {
-        Model::M1 => task.m1(),
+        Model::M1 => task.m1()?,
         Model::M2 => {
             let views = task.views();
             task.m2(Bernoulli, train.images.pixels_per_image(), [&views[0], &views[1]])?
         }
         Model::M1m2 => {
-            let [train, test] = task.codes();
-            task.m2(PixelVariance, usize::from(arguments.latent), [&train, &test])?
+            let [train, test] = task.codes()?;
+            task.m2(PixelVariance, train.width(), [&train, &test])?
         }
     };
     let report = Report {
@@ -217,13 +217,13 @@ impl<'a> Task<'a> {
         self.supervised(self.train.images.pixels_per_image(), [&views[0], &views[1]])
     }
 
-    fn m1(&self) -> f64 {
-        let [train, test] = self.codes();
-        self.supervised(usize::from(self.arguments.latent), [&train, &test])
+    fn m1(&self) -> Result<f64> {
+        let [train, test] = self.codes()?;
+        Ok(self.supervised(train.width(), [&train, &test]))
     }
 
     /// The codes that M1, a VAE of all training images, has of them and of the test images.
-    fn codes(&self) -> [Latents; 2] {
+    fn codes(&self) -> Result<[Latents; 2]> {
         let Arguments { hidden, latent, batch_size, learning_rate, seed, .. } = *self.arguments;
         let pixels = self.train.images.pixels_per_image();
         let rng = &mut random::rng(seed, Purpose::Init, 1, 0);
@@ -235,8 +235,7 @@ impl<'a> Task<'a> {
             Trainer::new(vae, Elbo, train, usize::from(batch_size), learning_rate, seed);
         for epoch in 1..=self.arguments.epochs {
             let started = Instant::now();
-            let figures = trainer.epoch(|_| std::ops::ControlFlow::Continue(()));
-            if let Ok(Some(figures)) = figures {
+            if let Some(figures) = trainer.epoch(|_| ControlFlow::Continue(()))? {
                 say(format_args!(
                     "M1 epoch {epoch:>3}/{}  train elbo {:.3}   {:.1} s",
                     self.arguments.epochs,
@@ -247,7 +246,12 @@ impl<'a> Task<'a> {
         }
         let [of_train, of_test] = [train, test]
             .map(|view| trainer.model.posterior(view, &view.indices().collect::<Vec<_>>()));
-        [Latents::new(&of_train, &of_train, seed), Latents::new(&of_test, &of_train, seed)]
+        let [train, test] = [&of_train, &of_test].map(|codes| Latents::new(codes, &of_train, seed));
+        if train.width() == 0 {
+            bail!("the VAE uses none of its latent dimensions; more --epochs usually help");
+        }
+        say(format_args!("M1 uses {} of {latent} dimensions", train.width()));
+        Ok([train, test])
     }
 
     /// The test accuracy of M2's classifier.

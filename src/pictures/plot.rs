@@ -55,9 +55,11 @@ pub(super) fn text(size: f64, anchor: HPos) -> TextStyle<'static> {
         .pos(Pos::new(anchor, VPos::Center))
 }
 
-/// plotters divides the size of a font by 1.24 when it writes SVG.
+/// plotters divides the size of a font by this when it writes SVG.
+pub(super) const FONT_SCALE: f64 = 1.24;
+
 fn plotters_size(pixels: f64) -> f64 {
-    1.24 * pixels * f64::from(UNITS_PER_PIXEL)
+    FONT_SCALE * pixels * f64::from(UNITS_PER_PIXEL)
 }
 
 /// Draws on a white canvas of so many pixels and writes it as SVG.

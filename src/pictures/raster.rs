@@ -9,7 +9,7 @@ use plotters_backend::{
     BackendColor, BackendCoord, BackendTextStyle, DrawingErrorKind, FontTransform,
 };
 
-use super::plot::{Drawn, UNITS_PER_PIXEL};
+use super::plot::{Drawn, FONT_SCALE, UNITS_PER_PIXEL, px};
 
 /// The characters of [`GLYPHS`].
 const CHARACTERS: &str = "0123456789-.";
@@ -116,7 +116,8 @@ impl DrawingBackend for Raster<'_> {
             VPos::Center => y - height / 2,
             VPos::Bottom => y - height,
         };
-        let unit = text_unit(style);
+        let whole = |units: i32| units.div_euclid(px(1.0)) * px(1.0);
+        let (left, top, unit) = (whole(left), whole(top), text_unit(style));
         for (number, glyph) in (0..).zip(glyphs) {
             let left = left + number * (GLYPH_COLUMNS + 1) * unit;
             for (row, bits) in (0..).zip(glyph) {
@@ -153,9 +154,11 @@ fn glyph(character: char) -> Option<&'static [u8; 7]> {
     CHARACTERS.find(character).map(|index| &GLYPHS[index])
 }
 
-/// The side of a glyph's pixel: digits are about seven tenths as high as their font.
+/// The side of a glyph's pixel, whole pixels of the picture, so that glyphs are sharp. Digits are about
+/// seven tenths as high as their font.
 fn text_unit(style: &impl BackendTextStyle) -> i32 {
-    (0.7 * style.size() / 1.24 / f64::from(GLYPH_ROWS)).round().max(1.0) as i32
+    let pixels = 0.7 * style.size() / FONT_SCALE / f64::from(UNITS_PER_PIXEL);
+    px((pixels / f64::from(GLYPH_ROWS)).round().max(1.0))
 }
 
 fn text_size(text: &str, style: &impl BackendTextStyle) -> (i32, i32) {

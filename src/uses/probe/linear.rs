@@ -23,6 +23,8 @@
 //! 1992, *Multinomial logistic regression algorithm*, for the bound; Nesterov 1983; O'Donoghue & Candès
 //! 2015, *Adaptive restart for accelerated gradient schemes*, section 3.2.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
 use crate::{
@@ -40,6 +42,8 @@ const MOST_STEPS: usize = 5000;
 /// A linear probe that has learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
+    /// The labels that it has seen, in rising order: its classes.
+    pub labels: Vec<u8>,
     /// The mean of each feature, (features).
     pub mean: Array1<f64>,
     /// The standard deviation of each, (features); 1 where a feature does not vary.
@@ -67,34 +71,33 @@ impl Scratch {
     }
 }
 
-/// L of the [module](self), at `dense` and for standardised features `x` (images, features); its
-/// gradient is written to `d`.
+/// L of the [module](self), at `dense` and for standardised features `x` (images, features) with the class
+/// of each image, counted from 0; its gradient is written to `d`.
 ///
 /// # Panics
 ///
-/// If the shapes do not fit together, or a label is none of the classes.
+/// If the shapes do not fit together, or a class is none of the logits'.
 pub fn loss(
     dense: &Dense<f64>,
     x: &Array2<f64>,
-    labels: &[u8],
+    classes: &[usize],
     penalty: f64,
     s: &mut Scratch,
     d: &mut Dense<f64>,
 ) -> f64 {
     let n = x.nrows() as f64;
-    assert_eq!(x.nrows(), labels.len(), "a label for each image");
+    assert_eq!(x.nrows(), classes.len(), "a class for each image");
     dense.forward(x, &mut s.logits, &mut ());
     let mut sum = 0.0;
-    let rows = s.logits.rows().into_iter().zip(s.d_logits.rows_mut()).zip(labels);
-    for ((logits, mut d_logits), &label) in rows {
+    let rows = s.logits.rows().into_iter().zip(s.d_logits.rows_mut()).zip(classes);
+    for ((logits, mut d_logits), &class) in rows {
         // No exponent is positive, and one of them is 0.
         let largest = logits.fold(f64::NEG_INFINITY, |largest, &v| largest.max(v));
         d_logits.zip_mut_with(&logits, |p, &v| *p = (v - largest).exp());
         let total = d_logits.sum();
-        let label = usize::from(label);
-        sum += largest + total.ln() - logits[label];
+        sum += largest + total.ln() - logits[class];
         d_logits.mapv_inplace(|p| p / total / n);
-        d_logits[label] -= 1.0 / n;
+        d_logits[class] -= 1.0 / n;
     }
     dense.backward_parameters(x, &s.d_logits, d);
     d.weight.scaled_add(penalty / n, &dense.weight);
@@ -108,8 +111,9 @@ impl Probe {
     ///
     /// If there are no images, or not a label for each.
     pub fn fit(features: ArrayView2<f64>, labels: &[u8], penalty: f64) -> Self {
-        let classes = labels.iter().max().map(|&label| usize::from(label) + 1);
-        let classes = classes.expect("a probe learns from at least one label");
+        let seen: Vec<u8> = labels.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let class = |label| seen.binary_search(label).expect("it has been seen");
+        let classes: Vec<usize> = labels.iter().map(class).collect();
         let mean = features.mean_axis(Axis(0)).expect("there are images");
         let mut deviation = features.std_axis(Axis(0), 0.0);
         deviation.zip_mut_with(&mean, |v, mean| {
@@ -119,10 +123,10 @@ impl Probe {
             }
         });
         let x = (&features - &mean) / &deviation;
-        let (weight, bias) = (Array2::zeros((x.ncols(), classes)), Array1::zeros(classes));
+        let (weight, bias) = (Array2::zeros((x.ncols(), seen.len())), Array1::zeros(seen.len()));
         let start = Dense { weight, bias };
-        let (dense, steps, largest_slope) = minimise(start, &x, labels, penalty);
-        Self { mean, deviation, dense, steps, largest_slope }
+        let (dense, steps, largest_slope) = minimise(start, &x, &classes, penalty);
+        Self { labels: seen, mean, deviation, dense, steps, largest_slope }
     }
 
     /// The most probable label of each image, by its features (images, features); of several, the
@@ -133,7 +137,7 @@ impl Probe {
         self.dense.forward(&x, &mut logits, &mut ());
         let label = |logits: ndarray::ArrayView1<f64>| {
             let best = (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
-            best.expect("there is a class") as u8
+            self.labels[best.expect("there is a class")]
         };
         logits.rows().into_iter().map(label).collect()
     }
@@ -146,14 +150,14 @@ impl Probe {
 fn minimise(
     start: Dense<f64>,
     x: &Array2<f64>,
-    labels: &[u8],
+    classes: &[usize],
     penalty: f64,
 ) -> (Dense<f64>, usize, f64) {
     let step = 1.0 / (0.5 * largest_eigenvalue(x) + penalty / x.nrows() as f64);
     let mut s = Scratch::new(x.nrows(), start.outputs());
     let (mut d, mut at, mut ahead, mut t) = (start.zeros_like(), start.clone(), start, 1.0_f64);
     for steps in 0.. {
-        loss(&ahead, x, labels, penalty, &mut s, &mut d);
+        loss(&ahead, x, classes, penalty, &mut s, &mut d);
         let slopes = d.tensors().flat_map(|slopes| slopes.into_owned());
         let largest = slopes.fold(0.0, |largest, v| v.abs().max(largest));
         if largest <= TOLERANCE || steps == MOST_STEPS {
@@ -240,14 +244,17 @@ mod tests {
         /// The loss is convex, so where it does not slope it is least.
         #[test]
         fn no_slope_is_left_and_no_step_aside_is_lower(
-            x in proptest::collection::vec(-3.0..3.0_f64, 36), labels in proptest::collection::vec(0..4_u8, 12),
+            x in proptest::collection::vec(-3.0..3.0_f64, 36),
+            labels in proptest::collection::vec(0..4_u8, 12),
         ) {
             let x = Array2::from_shape_vec((12, 3), x).unwrap();
             let probe = Probe::fit(x.view(), &labels, 1.0);
             prop_assert!(probe.largest_slope <= TOLERANCE, "{probe:?}");
             let x = (&x - &probe.mean) / &probe.deviation;
+            let class = |label| probe.labels.binary_search(label).unwrap();
+            let classes: Vec<usize> = labels.iter().map(class).collect();
             let (mut s, mut d) = (Scratch::new(12, probe.dense.outputs()), probe.dense.zeros_like());
-            let mut at = |dense: &Dense<f64>| loss(dense, &x, &labels, 1.0, &mut s, &mut d);
+            let mut at = |dense: &Dense<f64>| loss(dense, &x, &classes, 1.0, &mut s, &mut d);
             let least = at(&probe.dense);
             for (i, size) in [(0, 0.1), (1, -0.1), (2, 0.01)] {
                 let mut aside = probe.dense.clone();
@@ -255,5 +262,12 @@ mod tests {
                 prop_assert!(at(&aside) > least);
             }
         }
+    }
+
+    #[test]
+    fn labels_need_not_begin_at_0_nor_follow_each_other() {
+        let probe = Probe::fit(array![[0.0], [1.0], [5.0], [6.0]].view(), &[200, 200, 7, 7], 1.0);
+        assert_eq!((&probe.labels[..], probe.dense.outputs()), (&[7, 200][..], 2));
+        assert_eq!(probe.predict(array![[0.5], [5.5]].view()), [200, 7]);
     }
 }

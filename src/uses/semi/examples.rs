@@ -1,6 +1,6 @@
 //! What a semi-supervised model learns from: images, or the codes that another model has of them.
 
-use ndarray::{Array2, Zip};
+use ndarray::{Array2, Axis, Zip};
 
 use crate::{
     data::View,
@@ -31,16 +31,21 @@ pub struct Latents {
 }
 
 impl Latents {
-    /// The codes of a trained model, in standard units: less the mean and over the standard deviation that
-    /// the posterior means have over the images of `standard`, in each dimension.
-    ///
-    /// The model of the codes is then of numbers near one, whatever their scale.
+    /// The codes of a trained model in the dimensions that it uses, in standard units: less the mean and over
+    /// the standard deviation that the posterior means have over the images of `standard`. Used are dimensions
+    /// in which that deviation is above 0.1, as in the code of Kingma et al. 2014; another one is noise.
     pub fn new(posterior: &Posterior, standard: &Posterior, seed: u64) -> Self {
-        let axis = ndarray::Axis(0);
-        let mean = standard.mu.mean_axis(axis).expect("there are images");
-        let deviation = standard.mu.std_axis(axis, 0.0).mapv(|s| s.max(f32::MIN_POSITIVE));
-        let mu = (&posterior.mu - &mean) / &deviation;
-        Self { mu, sigma: posterior.sigma() / &deviation, seed }
+        let deviation = standard.mu.std_axis(Axis(0), 0.0);
+        let used: Vec<usize> = (0..deviation.len()).filter(|&j| deviation[j] > 0.1).collect();
+        let mean = standard.mu.mean_axis(Axis(0)).expect("there are images");
+        let [mean, deviation] = [mean, deviation].map(|row| row.select(Axis(0), &used));
+        let [mu, sigma] = [&posterior.mu, &posterior.sigma()].map(|a| a.select(Axis(1), &used));
+        Self { mu: (mu - mean) / &deviation, sigma: sigma / deviation, seed }
+    }
+
+    /// How many dimensions there are.
+    pub fn width(&self) -> usize {
+        self.mu.ncols()
     }
 }
 

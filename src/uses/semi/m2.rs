@@ -275,9 +275,10 @@ mod tests {
     const SHARES: Shares = Shares { unlabelled: 1.0, labelled: 0.0, classifier: 0.0 };
 
     type Small = MlpM2<f64, Bernoulli>;
+    type Space = M2Workspace<f64, Mlp<f64>, Decoder<f64, Mlp<f64>>, Classifier<f64>>;
 
     /// A model of three classes, and one image without a label. Its classifier does not look at the image.
-    fn one_image() -> (Small, M2Workspace<f64, Mlp<f64>, Decoder<f64, Mlp<f64>>, Classifier<f64>>) {
+    fn one_image() -> (Small, Space) {
         let rng = &mut random::rng(3, Purpose::Init, 0, 0);
         let (tanh, init) = (Activation::Tanh, Init::Pytorch);
         let mut model = Small::mlp_with(Bernoulli, [5, 3], &[4], 2, tanh, init, rng);
