@@ -28,11 +28,12 @@ struct Suite {
 }
 
 /// In the order in which they are asked. The first is for faults in the kernels alone.
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite { name: "kernels/tests/passes", arguments: &["-p", "elbo-kernels", "--test", "passes"] },
     Suite { name: "tests/gradients", arguments: &["--test", "gradients"] },
     Suite { name: "tests/golden", arguments: &["--test", "golden"] },
     Suite { name: "tests/layers", arguments: &["--test", "layers"] },
+    Suite { name: "tests/likelihoods", arguments: &["--test", "likelihoods"] },
     Suite { name: "tests/truths", arguments: &["--test", "truths"] },
     Suite { name: "src", arguments: &["--lib"] },
 ];
@@ -67,7 +68,8 @@ const HEAD: &str = "
 
 Each row is a fault that was planted in a copy of the sources, alone, and the test that caught it.
 The tests were asked one file after the other until one failed: for a fault in the kernels their own
-tests first, then the gradient checks, PyTorch's numbers, the layers, the truths and the unit tests.
+tests first, then the gradient checks, PyTorch's numbers, the layers, the likelihoods, the truths and
+the unit tests.
 Written by
 
 ```text
@@ -178,9 +180,18 @@ fn failed(line: &str) -> Option<String> {
 }
 
 /// Makes `to` a copy of the sources in `from`, without what was built and without hidden files. A
-/// file that is the same already is not touched, so that cargo need not compile it again.
+/// file that is the same already is not touched, so that cargo need not compile it again; one that is no
+/// longer in `from` is removed.
 fn mirror(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
+    for copy in fs::read_dir(to)? {
+        let (copy, name) = copy.map(|copy| (copy.path(), copy.file_name()))?;
+        match (from.join(&name).exists(), copy.is_dir()) {
+            (true, _) => {}
+            (false, true) => fs::remove_dir_all(copy)?,
+            (false, false) => fs::remove_file(copy)?,
+        }
+    }
     for entry in fs::read_dir(from)? {
         let (entry, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
         let copy = to.join(&name);

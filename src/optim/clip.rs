@@ -23,3 +23,47 @@ pub fn clip_norm<T: Real, M: Parameters<T>>(d: &mut M, max_norm: f64) -> f64 {
     }
     norm
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        layers::{Dense, Init},
+        random::{self, Purpose},
+    };
+
+    /// A gradient whose elements are all ±2: twelve of them, of the norm √48.
+    fn gradient() -> Dense<f64> {
+        let mut d = Dense::new(3, 3, Init::Glorot, &mut random::rng(0, Purpose::Init, 0, 0));
+        let mut sign = 2.0;
+        d.tensors_mut().for_each(|mut t| {
+            t.iter_mut().for_each(|v| {
+                *v = sign;
+                sign = -sign;
+            });
+        });
+        d
+    }
+
+    #[test]
+    fn a_gradient_above_the_limit_is_brought_to_it_in_its_direction() {
+        let mut d = gradient();
+        assert!((clip_norm(&mut d, 1.5) - 48f64.sqrt()).abs() < 1e-12);
+        let scale = 1.5 / 48f64.sqrt();
+        for (clipped, whole) in d.tensors().zip(gradient().tensors()) {
+            assert!((&clipped - &whole * scale).iter().all(|v| v.abs() < 1e-12));
+        }
+        assert!((clip_norm(&mut d, 9.0) - 1.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_gradient_below_the_limit_and_one_that_is_not_finite_stay_as_they_are() {
+        let mut d = gradient();
+        clip_norm(&mut d, 7.0);
+        assert_eq!(d, gradient());
+        d.bias[0] = f64::INFINITY;
+        let broken = d.clone();
+        assert_eq!(clip_norm(&mut d, 1.0), f64::INFINITY);
+        assert_eq!(d, broken);
+    }
+}
