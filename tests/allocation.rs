@@ -54,12 +54,22 @@ fn main() {
     libtest_mimic::run(&one_at_a_time, trials).exit();
 }
 
-/// A pool whose threads are up: each has taken a task from the pool, for which it makes what it
-/// needs to know of the others.
-fn pool(threads: usize) -> ThreadPool {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+/// Runs `body` in a pool whose threads are up: each has taken a task from the pool, for which it makes what it
+/// needs to know of the others. When this returns they have ended, down to their thread-local values: what a
+/// thread of one test asks for on its way out is not counted in the next.
+fn in_pool<R>(threads: usize, body: impl FnOnce(&ThreadPool) -> R) -> R {
+    let mut handles = vec![];
+    let spawn = |worker: rayon::ThreadBuilder| {
+        handles.push(std::thread::spawn(|| worker.run()));
+        Ok(())
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).spawn_handler(spawn);
+    let pool = pool.build().unwrap();
     pool.broadcast(|_| ());
-    pool
+    let result = body(&pool);
+    drop(pool);
+    handles.into_iter().for_each(|handle| handle.join().unwrap());
+    result
 }
 
 /// Calls of the allocator that asked for memory.
@@ -70,20 +80,21 @@ fn requests(region: &Region<'_, System>) -> usize {
 
 /// The counter itself, checked: without this, the tests below could not fail.
 fn counts() -> Result<(), Failed> {
-    let pool = pool(3);
-    for thread in 0..3 {
-        let counted = pool.broadcast(|context| {
-            let region = Region::new(ALLOCATOR);
-            if context.index() == thread {
-                drop(std::hint::black_box(vec![1u8; 100]));
+    in_pool(3, |pool| {
+        for thread in 0..3 {
+            let counted = pool.broadcast(|context| {
+                let region = Region::new(ALLOCATOR);
+                if context.index() == thread {
+                    drop(std::hint::black_box(vec![1u8; 100]));
+                }
+                (context.index() == thread).then(|| requests(&region))
+            });
+            if counted[thread].is_none_or(|requests| requests == 0) {
+                return Err(format!("thread {thread}: {counted:?}").into());
             }
-            (context.index() == thread).then(|| requests(&region))
-        });
-        if counted[thread].is_none_or(|requests| requests == 0) {
-            return Err(format!("thread {thread}: {counted:?}").into());
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Random bytes as square images.
@@ -131,7 +142,7 @@ fn asks_for_nothing<T: Real, M: Model<T>, O: Objective<T>>(
 ) -> Result<(), Failed> {
     const EPOCHS: usize = 2;
     let mut requested = Vec::with_capacity(EPOCHS * trainer.batches());
-    pool(threads).install(|| {
+    let mut train = || {
         let mut region = Region::new(ALLOCATOR);
         for _ in 0..EPOCHS {
             trainer.epoch(|_| {
@@ -141,7 +152,8 @@ fn asks_for_nothing<T: Real, M: Model<T>, O: Objective<T>>(
             })?;
         }
         Ok::<(), elbo::training::NonFinite>(())
-    })?;
+    };
+    in_pool(threads, |pool| pool.install(&mut train))?;
     assert_eq!(requested.len(), EPOCHS * 4);
     match requested[1..].iter().all(|&count| count == 0) {
         true => Ok(()),
@@ -158,7 +170,7 @@ fn likelihood(kind: LikelihoodKind) -> Trial {
         let logits = Array2::from_elem((64, likelihood.outputs(784)), 0.3);
         let (mut log_prob, mut d_logits) = (Array1::zeros(64), logits.clone());
         let (weights, mut d) = (Array1::ones(64), likelihood.zeros_like());
-        let (mut mean, pool) = (Array2::zeros((64, 784)), pool(1));
+        let mut mean = Array2::zeros((64, 784));
         let mut asked = || {
             let region = Region::new(ALLOCATOR);
             likelihood.log_prob(&x, &logits, 0.5, &mut log_prob, &mut d_logits);
@@ -167,7 +179,7 @@ fn likelihood(kind: LikelihoodKind) -> Trial {
             std::hint::black_box(d.tensors().chain(d.tensors()).map(|t| t.sum()).sum::<f32>());
             requests(&region)
         };
-        let asked = pool.install(|| [(); 4].map(|()| asked()));
+        let asked = in_pool(1, |pool| pool.install(|| [(); 4].map(|()| asked())));
         // What a pass asks for it asks for in every call; what other threads do comes and goes.
         if asked[1..].contains(&0) { Ok(()) } else { Err(Failed::from(format!("{asked:?}"))) }
     };
