@@ -11,13 +11,14 @@
 //! | [`distributions`] | the Gaussian posterior and its divergence, the likelihoods of pixels |
 //! | [`objectives`] | the ELBO, weighted, warmed up or sampled, and the importance-weighted bound, with gradients |
 //! | [`optim`] | Adam, AdamW, SGD, RMSprop; schedules, clipping |
-//! | [`guide`] | fifteen chapters, from latent variables to the kernels |
+//! | [`guide`] | sixteen chapters, from latent variables to the kernels |
 //! | [`gradcheck`] | hand-written gradients against difference quotients |
 //! | [`study`] | one training step taken apart |
 //! | [`parameters`], [`real`], [`random`] | named tensors; the two precisions; counter-based noise |
 //! | [`training`] | the loop, metrics, model files, checkpoints |
 //! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, the quality of samples, PCA |
 //! | [`generation`] | samples, reconstructions, the latent plane |
+//! | [`uses`] | what a trained model is put to: telling anomalies |
 //! | [`data`], [`pictures`], [`files`] | images in; PNG and SVG out; atomic writes |
 //! | [`recipe`] | what decides a run, in TOML |
 //!
@@ -74,6 +75,7 @@ pub mod real;
 pub mod recipe;
 pub mod study;
 pub mod training;
+pub mod uses;
 
 /// The README's example, compiled and run by `cargo test`.
 #[cfg(doctest)]

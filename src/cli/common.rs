@@ -93,15 +93,15 @@ impl Trained {
 pub struct DataArguments {
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
     #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
-    data: PathBuf,
+    pub data: PathBuf,
     /// Which part of the data
     #[arg(long, value_enum, default_value_t = Part::Test)]
-    part: Part,
+    pub part: Part,
 }
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Part {
+pub enum Part {
     Train,
     Test,
 }
@@ -109,7 +109,7 @@ enum Part {
 impl DataArguments {
     /// The images and labels, which must be of the model's size.
     pub fn load(&self, trained: &Trained) -> Result<Dataset> {
-        let dataset = data::load(&self.data, self.part())?;
+        let dataset = data::load(&self.data, self.part.into())?;
         let (height, width) = (dataset.images.height(), dataset.images.width());
         if (height, width) != (trained.height, trained.width) {
             bail!(
@@ -130,16 +130,18 @@ impl DataArguments {
         Ok(data::load(&self.data, data::Part::Train)?.images)
     }
 
-    fn part(&self) -> data::Part {
-        match self.part {
-            Part::Train => data::Part::Train,
-            Part::Test => data::Part::Test,
-        }
-    }
-
     /// The images as the model's recipe has them.
     pub fn view<'a>(&self, trained: &Trained, data: &'a Dataset) -> View<'a> {
-        trained.recipe.view(data, self.part())
+        trained.recipe.view(data, self.part.into())
+    }
+}
+
+impl From<Part> for data::Part {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Train => Self::Train,
+            Part::Test => Self::Test,
+        }
     }
 }
 

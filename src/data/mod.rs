@@ -43,7 +43,7 @@ use std::fmt;
 
 pub use error::{DataError, InvalidImages};
 pub use folder::load;
-pub use images::{Dataset, Fingerprint, Images, Pixels, UnusableLabels};
+pub use images::{Dataset, Fingerprint, Images, OtherSize, Pixels, UnusableLabels};
 pub use view::{Treatment, View};
 
 /// The part of a data set that a model learns from, or the part that it is judged by.

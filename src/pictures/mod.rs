@@ -15,7 +15,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 pub use curves::{Panel, save_learning_curves};
-pub use grid::{save_grid, save_pairs};
+pub use grid::{save_grid, save_pairs, save_stacks};
 pub use lines::{LinePlot, Series, save_lines};
 pub use scatter::save_scatter;
 
@@ -52,7 +52,7 @@ pub enum PictureError {
         width: usize,
     },
 
-    /// Originals and reconstructions are not the same number of images.
+    /// Originals and what stands below them are not the same number of images.
     #[error(
         "cannot draw {}: {originals} originals beside {reconstructions} reconstructions",
         path.display()

@@ -1,0 +1,3 @@
+//! What trained models are put to: one file or folder per use.
+
+pub mod anomaly;
