@@ -96,22 +96,22 @@ impl Trained {
 pub struct FolderArgument {
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
     #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
-    data: PathBuf,
+    pub data: PathBuf,
 }
 
 /// Which images to use.
 #[derive(Debug, Args)]
 pub struct DataArguments {
     #[command(flatten)]
-    folder: FolderArgument,
+    pub folder: FolderArgument,
     /// Which part of the data
     #[arg(long, value_enum, default_value_t = Part::Test)]
-    part: Part,
+    pub part: Part,
 }
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Part {
+pub enum Part {
     Train,
     Test,
 }
@@ -162,15 +162,21 @@ impl DataArguments {
 
     /// The part of the data.
     pub fn part(&self) -> data::Part {
-        match self.part {
-            Part::Train => data::Part::Train,
-            Part::Test => data::Part::Test,
-        }
+        self.part.into()
     }
 
     /// The images as the model's recipe has them.
     pub fn view<'a>(&self, trained: &Trained, data: &'a Dataset) -> View<'a> {
-        trained.recipe.view(data, self.part())
+        trained.recipe.view(data, self.part.into())
+    }
+}
+
+impl From<Part> for data::Part {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Train => Self::Train,
+            Part::Test => Self::Test,
+        }
     }
 }
 

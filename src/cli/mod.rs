@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and no mathematics.
 
+mod anomaly;
 mod check;
 mod common;
 mod encode;
@@ -49,6 +50,7 @@ Examples:
   elbo sample runs/tutorial/model.safetensors --out samples.png
   elbo study                                      one training step, number by number
   elbo check                                      every gradient of a model, checked
+  elbo anomaly fit --held-out 7                   a detector of what is not like other digits
   elbo help train                                 all options of a command, explained
 
 The environment variable ELBO_ISA (portable, avx2, avx512) forces an instruction set; results
@@ -70,6 +72,7 @@ enum Command {
     Info(info::Arguments),
     Study(study::Arguments),
     Check(check::Arguments),
+    Anomaly(anomaly::Arguments),
 }
 
 /// Runs the command that the process was started with: 0 when done, 1 with one message on standard
@@ -105,5 +108,6 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
         Command::Info(a) => info::run(&a),
         Command::Study(a) => study::run(&a),
         Command::Check(a) => check::run(&a),
+        Command::Anomaly(a) => anomaly::run(&a, started),
     })
 }

@@ -34,13 +34,20 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = recipes())]
 pub struct Arguments {
+    /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA, long_help = DATA_HELP)]
+    data: PathBuf,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// What decides a run beside the data.
+#[derive(Debug, Args)]
+pub struct RunArguments {
     /// A built-in recipe (tutorial, pytorch-example, davidson-20, ..) or a file that ends in .toml [default:
     /// tutorial; with --resume, the checkpoint's]
     #[arg(long, value_name = "NAME|FILE.toml")]
     recipe: Option<String>,
-    /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA, long_help = DATA_HELP)]
-    data: PathBuf,
     /// The folder to write into [default: runs/<recipe>]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -90,40 +97,93 @@ Examples:
   elbo train --data ~/fashion-mnist --out runs/fashion
   elbo train --out runs/mine --epochs 40 --resume";
 
-const DEFAULT_DATA: &str = "data/mnist";
+pub const DEFAULT_DATA: &str = "data/mnist";
 
 /// A training run of a process that `started` then.
 pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
-    let (recipe, out, checkpoint) = plan(&arguments)?;
+    let plan = arguments.run.plan(|recipe| Path::new("runs").join(&recipe.name))?;
     let train = data::load(&arguments.data, Part::Train)?;
     let test = data::load(&arguments.data, Part::Test)?;
-    let image = recipe.image.or(checkpoint.as_ref().and_then(|c| c.recipe.image));
-    check_sizes(&arguments.data, image, &train.images, &test.images)?;
-    let mut run = match checkpoint {
-        Some(checkpoint) => Run::resume(recipe, checkpoint, &out, &train, &test)?,
-        None => {
-            refuse_unfinished(&out, arguments.overwrite)?;
-            Run::start(recipe, &out, &train, &test)?
-        }
-    };
-    announce(&run, &out, arguments.resume);
-    let earlier = run.rows().len();
+    let (data, default) = (&arguments.data, Path::new(DEFAULT_DATA));
+    check_sizes(data, plan.image(), &train.images, &test.images)?;
+    let data = (data != default).then(|| format!(" --data {}", quoted(data)));
+    let again =
+        format!("`elbo train{} --out {} --resume`", data.unwrap_or_default(), quoted(&plan.out));
+    arguments.run.train(plan, &train, &test, &again, started)
+}
 
-    let stop = stop_on_ctrl_c()?;
-    let mut progress = TrainingProgress::new(stop.clone(), run.recipe());
-    let failed = || format!("the run in {} failed", out.display());
-    let outcome = run.train(&mut progress).with_context(failed)?;
-    if outcome == Outcome::Stopped {
-        let (data, default) = (&arguments.data, Path::new(DEFAULT_DATA));
-        let data = (data != default).then(|| format!(" --data {}", quoted(data)));
-        bail!(
-            "stopped in epoch {} of {}; `elbo train{} --out {} --resume` goes on from there",
-            run.trainer().position.epoch + 1,
-            run.recipe().epochs,
-            data.unwrap_or_default(),
-            quoted(&out)
-        );
+/// What is to be run.
+pub struct Plan {
+    /// With all overrides.
+    recipe: Recipe,
+    /// The folder to write into.
+    pub out: PathBuf,
+    /// Where a run goes on.
+    checkpoint: Option<Checkpoint<f32>>,
+}
+
+impl Plan {
+    /// Height and width of the images, where they are known.
+    fn image(&self) -> Option<[usize; 2]> {
+        self.recipe.image.or(self.checkpoint.as_ref().and_then(|c| c.recipe.image))
     }
+
+    /// What the model and its pixels are to be.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+}
+
+impl RunArguments {
+    /// Trains as planned, draws all pictures and says what was written. What is to be said `again` goes on
+    /// with a run that was stopped.
+    pub fn train(
+        &self,
+        plan: Plan,
+        train: &Dataset,
+        test: &Dataset,
+        again: &str,
+        started: Instant,
+    ) -> Result<()> {
+        let Plan { recipe, out, checkpoint } = plan;
+        let mut run = match checkpoint {
+            Some(checkpoint) => Run::resume(recipe, checkpoint, &out, train, test)?,
+            None => {
+                refuse_unfinished(&out, self.overwrite)?;
+                Run::start(recipe, &out, train, test)?
+            }
+        };
+        announce(&run, &out, self.resume);
+        let earlier = run.rows().len();
+
+        let stop = stop_on_ctrl_c()?;
+        let mut progress = TrainingProgress::new(stop.clone(), run.recipe());
+        let failed = || format!("the run in {} failed", out.display());
+        let outcome = run.train(&mut progress).with_context(failed)?;
+        if outcome == Outcome::Stopped {
+            let (epoch, epochs) = (run.trainer().position.epoch + 1, run.recipe().epochs);
+            bail!("stopped in epoch {epoch} of {epochs}; {again} goes on from there");
+        }
+        say_best(&run, outcome);
+        // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
+        stop.store(true, Ordering::Relaxed);
+        progress.finish();
+        draw(&run, &out, test)?;
+        if self.verbose {
+            let first_step = progress.first_step.map(|at| at - started);
+            speed::report(
+                &run.trainer().model,
+                run.recipe().samples,
+                &run.rows()[earlier..],
+                first_step,
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Names the epoch whose weights are kept, where images are held out to choose it by.
+fn say_best(run: &Run<'_, f32>, outcome: Outcome) {
     if let Some(best) = run.best() {
         let epoch = run.trainer().position.epoch;
         let early = if outcome == Outcome::StoppedEarly { "stopped early, " } else { "" };
@@ -133,20 +193,6 @@ pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
             best.epoch, best.elbo
         ));
     }
-    // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
-    stop.store(true, Ordering::Relaxed);
-    progress.finish();
-    draw(&run, &out, &test)?;
-    if arguments.verbose {
-        let first_step = progress.first_step.map(|at| at - started);
-        speed::report(
-            &run.trainer().model,
-            run.recipe().samples,
-            &run.rows()[earlier..],
-            first_step,
-        );
-    }
-    Ok(())
 }
 
 /// A path as a shell takes it.
@@ -177,38 +223,40 @@ fn check_sizes(
     Ok(())
 }
 
-/// The recipe with all overrides, the folder, and the checkpoint where a run goes on.
-fn plan(arguments: &Arguments) -> Result<(Recipe, PathBuf, Option<Checkpoint<f32>>)> {
-    let named = match &arguments.recipe {
-        Some(name) => Some(find_recipe(name)?),
-        None => None,
-    };
-    let folder = |recipe: &Recipe| Path::new("runs").join(&recipe.name);
-    if !arguments.resume {
-        let recipe = overridden(named.unwrap_or_default(), arguments)?;
-        let out = arguments.out.clone().unwrap_or_else(|| folder(&recipe));
-        return Ok((recipe, out, None));
+impl RunArguments {
+    /// The recipe with all overrides, and where it is run: in the folder that `default` has for it, unless
+    /// one is given.
+    pub fn plan(&self, default: impl Fn(&Recipe) -> PathBuf) -> Result<Plan> {
+        let named = match &self.recipe {
+            Some(name) => Some(find_recipe(name)?),
+            None => None,
+        };
+        if !self.resume {
+            let recipe = self.overridden(named.unwrap_or_default())?;
+            let out = self.out.clone().unwrap_or_else(|| default(&recipe));
+            return Ok(Plan { recipe, out, checkpoint: None });
+        }
+        let folder = || default(named.as_ref().unwrap_or(&Recipe::default()));
+        let out = self.out.clone().unwrap_or_else(folder);
+        let path = out.join(files::CHECKPOINT);
+        let checkpoint = Checkpoint::load(&path)
+            .with_context(|| format!("cannot resume in {}", out.display()))?;
+        let recipe = self.overridden(named.unwrap_or_else(|| checkpoint.recipe.clone()))?;
+        Ok(Plan { recipe, out, checkpoint: Some(checkpoint) })
     }
-    let default = || folder(named.as_ref().unwrap_or(&Recipe::default()));
-    let out = arguments.out.clone().unwrap_or_else(default);
-    let path = out.join(files::CHECKPOINT);
-    let checkpoint =
-        Checkpoint::load(&path).with_context(|| format!("cannot resume in {}", out.display()))?;
-    let base = named.unwrap_or_else(|| checkpoint.recipe.clone());
-    Ok((overridden(base, arguments)?, out, Some(checkpoint)))
-}
 
-fn overridden(mut recipe: Recipe, arguments: &Arguments) -> Result<Recipe, Usage> {
-    for assignment in &arguments.set {
-        recipe = recipe.with(assignment).map_err(Usage::new)?;
+    fn overridden(&self, mut recipe: Recipe) -> Result<Recipe, Usage> {
+        for assignment in &self.set {
+            recipe = recipe.with(assignment).map_err(Usage::new)?;
+        }
+        recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
+        recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
+        recipe.latent = self.latent.unwrap_or(recipe.latent);
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        recipe.hidden = self.hidden.clone().unwrap_or(recipe.hidden);
+        recipe.validate().map_err(Usage::new)?;
+        Ok(recipe)
     }
-    recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
-    recipe.batch_size = arguments.batch_size.unwrap_or(recipe.batch_size);
-    recipe.latent = arguments.latent.unwrap_or(recipe.latent);
-    recipe.seed = arguments.seed.unwrap_or(recipe.seed);
-    recipe.hidden = arguments.hidden.clone().unwrap_or(recipe.hidden);
-    recipe.validate().map_err(Usage::new)?;
-    Ok(recipe)
 }
 
 /// Refuses to write over an unfinished run, or over one of which nothing can be said.

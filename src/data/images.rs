@@ -30,6 +30,14 @@ impl Pixels {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The pixels from 0 to 1.
+    fn into_floats(self) -> Vec<f32> {
+        match self {
+            Pixels::Bytes(values) => values.into_iter().map(|v| f32::from(v) / 255.0).collect(),
+            Pixels::Floats(values) => values,
+        }
+    }
 }
 
 /// At least one grey image, all of one size with at least one pixel.
@@ -219,27 +227,70 @@ impl Dataset {
         }
     }
 
+    /// The images (and labels) at whose index `keep` holds, in place; `None` if there is none.
+    pub fn filtered(mut self, keep: impl Fn(usize) -> bool) -> Option<Self> {
+        let stride = self.images.pixels_per_image();
+        match &mut self.images.pixels {
+            Pixels::Bytes(values) => keep_rows(values, stride, &keep),
+            Pixels::Floats(values) => keep_rows(values, stride, &keep),
+        }
+        if let Some(labels) = &mut self.labels {
+            keep_rows(labels, 1, &keep);
+        }
+        (!self.images.is_empty()).then_some(self)
+    }
+
+    /// These images and after them others, which must be of the same size. There are labels if both have
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// [`OtherSize`].
+    pub fn followed_by(self, others: Self) -> Result<Self, OtherSize> {
+        let size = |images: &Images| [images.height, images.width];
+        let (expected, found) = (size(&self.images), size(&others.images));
+        if expected != found {
+            return Err(OtherSize { expected, found });
+        }
+        let pixels = match (self.images.pixels, others.images.pixels) {
+            (Pixels::Bytes(first), Pixels::Bytes(others)) => {
+                Pixels::Bytes([first, others].concat())
+            }
+            (first, others) => Pixels::Floats([first.into_floats(), others.into_floats()].concat()),
+        };
+        let labels = self.labels.zip(others.labels);
+        Ok(Self {
+            images: Images { pixels, ..self.images },
+            labels: labels.map(|(first, others)| [first, others].concat()),
+        })
+    }
+
     /// Keeps the images (and labels) that belong to `part` when every tenth is held out, in place.
     ///
     /// Only for ten images or more, so that neither part is empty.
-    pub(super) fn keep(mut self, part: Part) -> Self {
-        let stride = self.images.pixels_per_image();
-        match &mut self.images.pixels {
-            Pixels::Bytes(values) => keep_rows(values, stride, part),
-            Pixels::Floats(values) => keep_rows(values, stride, part),
-        }
-        if let Some(labels) = &mut self.labels {
-            keep_rows(labels, 1, part);
-        }
-        self
+    pub(super) fn keep(self, part: Part) -> Self {
+        self.filtered(|index| part.has(index)).expect("neither part is empty")
     }
 }
 
-/// Moves the rows of `part` to the front and drops the rest.
-fn keep_rows<T: Copy>(values: &mut Vec<T>, stride: usize, part: Part) {
+/// Images that are not of the size of those that they are to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "one set of images is {} x {} and the other {} x {}",
+    expected[0], expected[1], found[0], found[1]
+)]
+pub struct OtherSize {
+    /// Height and width of the first.
+    pub expected: [usize; 2],
+    /// Height and width of the others.
+    pub found: [usize; 2],
+}
+
+/// Moves the rows that are kept to the front and drops the rest.
+fn keep_rows<T: Copy>(values: &mut Vec<T>, stride: usize, keep: impl Fn(usize) -> bool) {
     let mut kept = 0;
     for row in 0..values.len() / stride {
-        if part.has(row) {
+        if keep(row) {
             values.copy_within(row * stride..(row + 1) * stride, kept * stride);
             kept += 1;
         }

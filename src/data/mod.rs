@@ -44,7 +44,7 @@ use std::fmt;
 
 pub use error::{DataError, InvalidImages};
 pub use folder::load;
-pub use images::{Dataset, Fingerprint, Images, Pixels, UnusableLabels};
+pub use images::{Dataset, Fingerprint, Images, OtherSize, Pixels, UnusableLabels};
 pub use stratified::{TooFewLabels, stratified};
 pub use view::{Treatment, View};
 

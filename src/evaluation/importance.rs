@@ -44,23 +44,14 @@ pub fn log_likelihood<'a, T: Real, M: Model<T>>(
     images: impl Into<View<'a>>,
     samples: usize,
     seed: u64,
-    mut after_batch: impl FnMut(usize) + Send,
+    after_batch: impl FnMut(usize) + Send,
 ) -> LogLikelihood {
-    assert!(samples > 0, "an estimate needs at least one sample");
-    assert!(model.factorises(), "an image has a log p(x) of its own");
     let images = images.into();
     let (mut sum, mut squares, mut effective) = (0.0, 0.0, 0.0);
-    team(|| {
-        for start in images.indices().step_by(EVALUATION_BATCH) {
-            let end = (start + EVALUATION_BATCH).min(images.indices().end);
-            for (total, size) in batch_sums(model, &images, start..end, samples, seed) {
-                let log_p = total.value() - (samples as f64).ln();
-                sum += log_p;
-                squares += log_p * log_p;
-                effective += size.value();
-            }
-            after_batch(end - images.first);
-        }
+    each_image(model, &images, samples, seed, after_batch, |log_p, size| {
+        sum += log_p;
+        squares += log_p * log_p;
+        effective += size;
     });
     let n = images.count as f64;
     LogLikelihood {
@@ -69,6 +60,46 @@ pub fn log_likelihood<'a, T: Real, M: Model<T>>(
         log_likelihood_standard_error: standard_error(sum, squares, n),
         effective_sample_size: effective / n,
     }
+}
+
+/// The estimate of [`log_likelihood`] for each image, in the order of the view.
+///
+/// # Panics
+///
+/// As [`log_likelihood`].
+pub fn log_likelihoods<'a, T: Real, M: Model<T>>(
+    model: &M,
+    images: impl Into<View<'a>>,
+    samples: usize,
+    seed: u64,
+    after_batch: impl FnMut(usize) + Send,
+) -> Vec<f64> {
+    let images = images.into();
+    let mut all = Vec::with_capacity(images.count);
+    each_image(model, &images, samples, seed, after_batch, |log_p, _| all.push(log_p));
+    all
+}
+
+/// Shows `visit` log p(x) of each image, and the effective sample size of its weights.
+fn each_image<T: Real, M: Model<T>>(
+    model: &M,
+    images: &View<'_>,
+    samples: usize,
+    seed: u64,
+    mut after_batch: impl FnMut(usize) + Send,
+    mut visit: impl FnMut(f64, f64) + Send,
+) {
+    assert!(samples > 0, "an estimate needs at least one sample");
+    assert!(model.factorises(), "an image has a log p(x) of its own");
+    team(|| {
+        for start in images.indices().step_by(EVALUATION_BATCH) {
+            let end = (start + EVALUATION_BATCH).min(images.indices().end);
+            for (total, size) in batch_sums(model, images, start..end, samples, seed) {
+                visit(total.value() - (samples as f64).ln(), size.value());
+            }
+            after_batch(end - images.first);
+        }
+    });
 }
 
 /// Σᵢ wᵢ of each image of a batch, and what the samples are worth.

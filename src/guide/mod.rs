@@ -38,6 +38,7 @@ chapters! {
     ch13_evaluating "13-evaluating.md" ["bound-against-k.svg"]
     ch14_tighter_bounds "14-tighter-bounds.md" []
     ch15_likelihoods "15-likelihoods.md" []
+    ch16_anomalies "16-anomalies.md" []
     ch17_looking_inside "17-looking-inside.md" []
     ch18_few_labels "18-few-labels.md" []
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 
 use super::PictureError;
 use super::encode::{png_size, write_png};
@@ -13,7 +13,7 @@ use crate::files::write_atomically;
 const COMFORTABLE_SIDE: usize = 900;
 /// The width of the separators, in pixels of the picture.
 const SEPARATOR: usize = 2;
-/// The space above each pair of rows of originals and reconstructions.
+/// The space above each stack of rows, such as one of originals and one of reconstructions.
 const PAIR_SEPARATOR: usize = 10;
 /// The colour of separators and of the places after the last image.
 const BACKGROUND: u8 = 96;
@@ -47,12 +47,11 @@ pub fn save_grid(
 
 /// Writes originals above their reconstructions as one grey PNG.
 ///
-/// As [`save_grid`], but rows come in pairs: `columns` originals, and below each of them its
-/// reconstruction; more space sets the pairs of rows apart. Both arrays are (n, height·width).
+/// As [`save_stacks`] with two layers.
 ///
 /// # Errors
 ///
-/// As [`save_grid`], and if the two arrays differ in their number of images.
+/// As [`save_stacks`].
 pub fn save_pairs(
     path: &Path,
     originals: ArrayView2<f32>,
@@ -61,23 +60,45 @@ pub fn save_pairs(
     width: usize,
     columns: usize,
 ) -> Result<(), PictureError> {
+    save_stacks(path, &[originals, reconstructions], height, width, columns)
+}
+
+/// Writes what belongs together one above the other as one grey PNG: originals, below each of them its
+/// reconstruction, and so on.
+///
+/// As [`save_grid`], but rows come in stacks: `columns` images of the first layer, below them those of the
+/// second, ..; more space sets the stacks apart. Every layer is (n, height·width).
+///
+/// # Errors
+///
+/// As [`save_grid`], and if a layer differs from the first in its number of images.
+pub fn save_stacks(
+    path: &Path,
+    layers: &[ArrayView2<f32>],
+    height: usize,
+    width: usize,
+    columns: usize,
+) -> Result<(), PictureError> {
     let size = ImageSize { height, width };
-    check_images(path, originals, size, columns)?;
-    check_images(path, reconstructions, size, columns)?;
-    if originals.nrows() != reconstructions.nrows() {
+    let [first, others @ ..] = layers else {
+        return Err(PictureError::Empty { path: path.to_path_buf(), missing: "images" });
+    };
+    layers.iter().try_for_each(|&images| check_images(path, images, size, columns))?;
+    if let Some(other) = others.iter().find(|other| other.nrows() != first.nrows()) {
         return Err(PictureError::Unpaired {
             path: path.to_path_buf(),
-            originals: originals.nrows(),
-            reconstructions: reconstructions.nrows(),
+            originals: first.nrows(),
+            reconstructions: other.nrows(),
         });
     }
-    let originals = originals.axis_chunks_iter(Axis(0), columns);
-    let reconstructions = reconstructions.axis_chunks_iter(Axis(0), columns);
     let mut rows = Vec::new();
-    for (originals, reconstructions) in originals.zip(reconstructions) {
-        let space_above = if rows.is_empty() { SEPARATOR } else { PAIR_SEPARATOR };
-        rows.push(Row { images: originals, space_above });
-        rows.push(Row { images: reconstructions, space_above: SEPARATOR });
+    for start in (0..first.nrows()).step_by(columns) {
+        let end = (start + columns).min(first.nrows());
+        for (depth, layer) in layers.iter().enumerate() {
+            let images = layer.slice_axis(Axis(0), Slice::from(start..end));
+            let space_above = if start > 0 && depth == 0 { PAIR_SEPARATOR } else { SEPARATOR };
+            rows.push(Row { images, space_above });
+        }
     }
     save_rows(path, &rows, size)
 }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 pub use animation::save_animation;
 pub use curves::{Panel, save_learning_curves};
-pub use grid::{save_grid, save_pairs};
+pub use grid::{save_grid, save_pairs, save_stacks};
 pub use lines::{LinePlot, Series, save_lines};
 pub use scatter::{ScatterPlot, save_scatter};
 pub use thumbnails::Thumbnails;
@@ -58,7 +58,7 @@ pub enum PictureError {
         width: usize,
     },
 
-    /// Originals and reconstructions are not the same number of images.
+    /// Originals and what stands below them are not the same number of images.
     #[error(
         "cannot draw {}: {originals} originals beside {reconstructions} reconstructions",
         path.display()

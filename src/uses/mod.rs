@@ -1,4 +1,5 @@
 //! What trained models are good for, one room for each use.
 
+pub mod anomaly;
 pub mod probe;
 pub mod semi;

@@ -1,6 +1,7 @@
 //! The command line's contract: what each command writes and prints, that the same run gives the
 //! same bytes however it is cut and computed, and that whatever is wrong gets one clear message.
 
+mod anomaly;
 mod conditional;
 mod determinism;
 mod extensions;

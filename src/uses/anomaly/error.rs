@@ -1,0 +1,112 @@
+//! What can be wrong about models, labels, rates and calibrations.
+
+use std::path::PathBuf;
+
+use crate::{distributions::any::LikelihoodKind, files::FileError};
+
+/// Why anomalies cannot be looked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AnomalyError {
+    /// The model is told what it sees.
+    #[error(
+        "a conditional model is told the label of each image, and an anomaly has none that it knows: \
+         no score is defined"
+    )]
+    Conditional,
+    /// An image's score would depend on the images beside it.
+    #[error(
+        "the likelihood takes its variance from the images at hand, so that no single one has a score"
+    )]
+    Likelihood,
+    /// There is no background for this likelihood.
+    #[error(
+        "the background of `likelihood-ratio` is one of Bernoulli pixels, and cannot be set against the \
+         likelihood {likelihood:?}"
+    )]
+    Background {
+        /// The model's.
+        likelihood: LikelihoodKind,
+    },
+    /// The rate is none.
+    #[error("a rate of {rate} false positives is not between 0 and 1")]
+    Rate {
+        /// What was asked for.
+        rate: f64,
+    },
+    /// Too few images to calibrate on.
+    #[error(
+        "{images} images are too few for a rate of {rate} false positives; {needed} or more must be \
+         held back"
+    )]
+    TooFew {
+        /// What was asked for.
+        rate: f64,
+        /// Images to calibrate on.
+        images: usize,
+        /// The fewest for this rate.
+        needed: usize,
+    },
+    /// Labels are needed.
+    #[error("the images have no labels to choose by")]
+    NoLabels,
+    /// No image has the label.
+    #[error("no image has the label {label}; the labels are {}", list(present))]
+    NoSuchLabel {
+        /// What was asked for.
+        label: u8,
+        /// The labels that there are.
+        present: Vec<u8>,
+    },
+    /// A calibration holds back every tenth image.
+    #[error(
+        "{images} normal images are too few: every tenth is held back, so 10 or more are needed"
+    )]
+    TooFewNormal {
+        /// How many there are.
+        images: usize,
+    },
+    /// A score that was fitted to another model.
+    #[error("the score has parameters of another size than the model's latent space or images")]
+    Parameters,
+    /// A broken model.
+    #[error("the score of image {index} is not a finite number: the model or the score is broken")]
+    NonFinite {
+        /// The image, from 0.
+        index: usize,
+    },
+    /// The file could not be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] FileError),
+    /// The file is no calibration.
+    #[error("{} is not a calibration that `elbo anomaly fit` wrote: {message}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The model was replaced since.
+    #[error(
+        "{} is a calibration of another model than {}, which has changed since: calibrate it again",
+        path.display(), model.display()
+    )]
+    OtherModel {
+        /// The calibration.
+        path: PathBuf,
+        /// The model.
+        model: PathBuf,
+    },
+}
+
+/// Labels as one reads them.
+fn list(labels: &[u8]) -> String {
+    labels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
