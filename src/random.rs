@@ -40,6 +40,8 @@ pub enum Purpose {
     SamplePixels = 10,
     /// Which of the labelled images are learned from.
     Labels = 11,
+    /// z of the completions of an image; the completion's number takes the place of the epoch.
+    Completion = 12,
 }
 
 /// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index

@@ -43,6 +43,8 @@ fn main() {
         }
         trials.push(recipe(&["objective=iwae", "samples=3", "optimiser=sgd"], threads));
         trials.push(recipe(&["conditional=true", "classes=10"], threads));
+        trials.push(recipe(&["given=quadrants-1"], threads));
+        trials.push(recipe(&["given=pooled-2", "samples=2", "beta=0.5"], threads));
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
         trials.push(recipe(&[&vampprior[..], &by].concat(), threads));

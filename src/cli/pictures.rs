@@ -9,13 +9,14 @@ use crate::{
     data::{Part, View},
     evaluation::pca,
     generation::Generate,
-    models::{AnyModel, Model},
+    models::{AnyCompletion, AnyModel, Model},
     pictures::{
         Panel, ScatterPlot, Series, Thumbnails, save_grid, save_learning_curves, save_pairs,
-        save_scatter,
+        save_scatter, save_stacks,
     },
     real::cast,
     training::Row,
+    uses::completion::complete,
 };
 
 /// About as many columns as rows.
@@ -32,6 +33,28 @@ pub fn reconstructions(path: &Path, vae: &AnyModel<f32>, view: View<'_>, n: usiz
     let reconstructions = vae.reconstruct(view, &indices);
     let columns = indices.len().min(10);
     save_pairs(path, originals.view(), reconstructions.view(), height, width, columns)?;
+    Ok(())
+}
+
+/// The completions of an image that a picture shows one by one.
+const SHOWN: usize = 6;
+
+/// The first images, below what is given of each the image itself, the mean of its completions, and some of
+/// those one by one. Of \[images, completions\].
+pub fn completions(
+    path: &Path,
+    model: &AnyCompletion<f32>,
+    view: View<'_>,
+    [n, draws]: [usize; 2],
+    seed: u64,
+) -> Result<()> {
+    let indices: Vec<usize> = (0..n.min(view.count)).collect();
+    let (height, width) = (view.images.height(), view.images.width());
+    let completed = complete(model, view, &indices, draws, seed);
+    let mean = completed.mean();
+    let mut layers = vec![completed.given.view(), completed.originals.view(), mean.view()];
+    layers.extend(completed.draws.iter().take(SHOWN).map(|draw| draw.view()));
+    save_stacks(path, &layers, height, width, indices.len().min(10))?;
     Ok(())
 }
 
