@@ -9,14 +9,14 @@ use crate::{
     data::{Part, View},
     evaluation::pca,
     generation::Generate,
-    models::{AnyCompletion, AnyModel, Model},
+    models::{AnyModel, Model},
     pictures::{
         Panel, ScatterPlot, Series, Thumbnails, save_grid, save_learning_curves, save_pairs,
         save_scatter, save_stacks,
     },
     real::cast,
     training::Row,
-    uses::completion::complete,
+    uses::completion::Completed,
 };
 
 /// About as many columns as rows.
@@ -39,22 +39,13 @@ pub fn reconstructions(path: &Path, vae: &AnyModel<f32>, view: View<'_>, n: usiz
 /// The completions of an image that a picture shows one by one.
 const SHOWN: usize = 6;
 
-/// The first images, below what is given of each the image itself, the mean of its completions, and some of
-/// those one by one. Of \[images, completions\].
-pub fn completions(
-    path: &Path,
-    model: &AnyCompletion<f32>,
-    view: View<'_>,
-    [n, draws]: [usize; 2],
-    seed: u64,
-) -> Result<()> {
-    let indices: Vec<usize> = (0..n.min(view.count)).collect();
-    let (height, width) = (view.images.height(), view.images.width());
-    let completed = complete(model, view, &indices, draws, seed);
+/// Below what is given of each image the image itself, the mean of its completions, and some of those one by
+/// one.
+pub fn completions(path: &Path, completed: &Completed, [height, width]: [usize; 2]) -> Result<()> {
     let mean = completed.mean();
     let mut layers = vec![completed.given.view(), completed.originals.view(), mean.view()];
     layers.extend(completed.draws.iter().take(SHOWN).map(|draw| draw.view()));
-    save_stacks(path, &layers, height, width, indices.len().min(10))?;
+    save_stacks(path, &layers, height, width, completed.given.nrows().min(10))?;
     Ok(())
 }
 

@@ -25,6 +25,7 @@ use crate::{
     pictures::save_grid,
     recipe::{BUILT_IN, Recipe},
     training::{Checkpoint, Outcome, Position, Run, files},
+    uses::completion::complete,
 };
 
 /// Train a model and write its weights, metrics and pictures
@@ -351,7 +352,9 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
     pictures::curves(&out.join(files::CURVES), run.rows())?;
     written.extend([files::RECONSTRUCTIONS, files::LATENT, files::CURVES]);
     if let AnyModel::Completion(model) = vae {
-        pictures::completions(&out.join(files::COMPLETIONS), model, view, [10, 10], recipe.seed)?;
+        let shown: Vec<usize> = view.indices().take(10).collect();
+        let completed = complete(model, view, &shown, 10, recipe.seed);
+        pictures::completions(&out.join(files::COMPLETIONS), &completed, size)?;
         written.push(files::COMPLETIONS);
     } else {
         let samples = vae.sample(100, recipe.seed);

@@ -108,9 +108,23 @@ fn models_of_other_pixels_are_not_set_side_by_side() {
 }
 
 #[test]
-fn a_model_of_whole_images_completes_none() {
+fn a_plain_vae_searches_for_what_is_missing_of_the_part_that_is_named() {
     let place = Place::trained();
-    place.refuses(&format!("complete {MODEL} --out c.png"), 2, &[MODEL, "whole images", "given"]);
+    let command = format!("complete {MODEL} --out c.png --steps 5");
+    let text = place.elbo(&format!("{command} --given quadrants-2")).succeeds().stdout;
+    assert!(text.starts_with("12 images, quadrants-2 given\n\n"), "{text}");
+    let done = place.elbo(&format!("{command} --given quadrants-1 --images 4 --json")).succeeds();
+    let report: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&report["images"], report.get("elbo")), (&4.into(), None));
+    place.refuses(&format!("complete {MODEL} --out c.png"), 2, &[MODEL, "whole images", "--given"]);
+    place.refuses(&format!("{command} --given pooled-2"), 2, &["6 x 5", "blocks of 2 x 2"]);
+    place.refuses(&format!("{command} --given nothing"), 2, &["something must be given"]);
+    place.train("--set flow_steps=1 --out flow").succeeds();
+    let parts = ["flow/model.safetensors", "plain VAE"];
+    place.refuses("complete flow/model.safetensors --given quadrants-1 --out c.png", 2, &parts);
+    place.train("--set given=quadrants-1 --out part").succeeds();
+    let parts = ["with quadrants-1 given", "no other"];
+    place.refuses("complete part/model.safetensors --given quadrants-2 --out c.png", 2, &parts);
 }
 
 #[test]

@@ -4,12 +4,15 @@ use elbo::{
     distributions::{any::LikelihoodKind, bernoulli::Bernoulli},
     gradcheck::{self, Elements},
     layers::{Activation, Init},
-    models::{IafVae, MlpConditional, MlpTwoLayer, MlpVae, Model, Vamp},
+    models::{Given, IafVae, MlpConditional, MlpTwoLayer, MlpVae, Model, Vamp},
     objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WarmUp},
     parameters::Parameters,
     random::{self, Purpose},
     recipe::Recipe,
-    uses::semi::{MlpM2, Shares},
+    uses::{
+        completion::{Bound, Posteriors},
+        semi::{MlpM2, Shares},
+    },
 };
 use libtest_mimic::Trial;
 
@@ -19,6 +22,7 @@ pub fn all(trials: &mut Vec<Trial>) {
     vamp(trials);
     conditional(trials);
     completion(trials);
+    inference(trials);
     few_labels(trials);
     two_layer(trials);
     iaf(trials);
@@ -76,6 +80,23 @@ fn completion(trials: &mut Vec<Trial>) {
             let report = gradcheck::model(&model, &Elbo, &x, &eps, Elements::All);
             rows(trials, &format!("completion, {given}, {likelihood}"), report);
         }
+    }
+}
+
+/// The bound on log p(o) of single images, for μ and log σ² of each.
+fn inference(trials: &mut Vec<Trial>) {
+    for given in [Given::Quadrants(1), Given::Pooled(2)] {
+        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
+        let vae = MlpVae::<f64>::mlp(24, &[6], 3, Activation::Tanh, Init::Pytorch, rng);
+        let parts = given.parts([4, 6]).unwrap();
+        let numbers = normal(4, parts.given.len(), 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
+        let mut bound = Bound::new(&vae.decoder, &parts, numbers, 0.3);
+        let q = Posteriors { mu: normal(4, 3, 15), log_var: normal(4, 3, 16) };
+        let (eps, mut d) = (normal(4, 3, 17), q.zeros_like());
+        bound.gradient(&q, &eps, &mut d);
+        let loss = |q: &Posteriors<f64>| bound.evaluate(q, &eps);
+        let report = gradcheck::parameters(&q, &d, Elements::All, loss);
+        rows(trials, &format!("inference, {given}"), report);
     }
 }
 

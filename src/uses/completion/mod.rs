@@ -4,6 +4,9 @@
 //! quadrants, or all of them at a lower resolution. A z ~ N(0, I) beside that part decodes to one way in
 //! which the image may go on; another z is another way.
 //!
+//! A model of whole images can do the same at more cost: [`infer`] searches for the posterior of z given the part,
+//! image by image.
+//!
 //! How near a completion is to the image is said by the squared error and [`psnr`], which the mean over
 //! many completions is best at, and by [`ssim`], which asks for edges and contrast too. What a model of
 //! missing pixels is to be judged by is log p(m|o), as [`evaluation`](crate::evaluation) estimates it: it alone
@@ -11,11 +14,13 @@
 
 mod bicubic;
 mod fidelity;
+mod inference;
 mod plain;
 mod table;
 
 pub use bicubic::enlarge;
 pub use fidelity::{psnr, squared_error, ssim};
+pub use inference::{Bound, Inference, Posteriors, infer};
 pub use plain::Plain;
 pub use table::{Fidelity, Nearness, fidelity};
 

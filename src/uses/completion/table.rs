@@ -3,14 +3,12 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::Serialize;
 
-use super::{Completed, complete, enlarge, psnr, squared_error, ssim};
+use super::{Completed, enlarge, psnr, squared_error, ssim};
 use crate::{
     data::View,
-    distributions::Likelihood,
     evaluation::EVALUATION_BATCH,
-    layers::Layer,
-    models::{Completion, Given, Model},
-    real::{Real, cast},
+    models::{Given, Parts},
+    real::cast,
 };
 
 /// How near images are to the originals, means over the images.
@@ -36,34 +34,25 @@ pub struct Fidelity {
     pub without_model: Nearness,
 }
 
-/// The fidelity of so many completions of all images of a view. `mean_image` (pixels) is that of the training
-/// images.
-pub fn fidelity<T, E, D, L>(
-    model: &Completion<T, E, D, L>,
-    (images, given): (&View<'_>, Given),
+/// The fidelity of the completions that `complete` makes of images at some indices, for all indices. `mean_image`
+/// (pixels) is that of the training images.
+pub fn fidelity(
+    images: &View<'_>,
+    indices: &[usize],
+    (given, parts): (Given, &Parts),
     mean_image: &Array1<f64>,
-    draws: usize,
-    seed: u64,
+    mut complete: impl FnMut(&[usize]) -> Completed,
     mut after_batch: impl FnMut(usize),
-) -> Fidelity
-where
-    T: Real,
-    E: Layer<T>,
-    D: Layer<T>,
-    L: Likelihood<T>,
-    Completion<T, E, D, L>: Model<T>,
-{
+) -> Fidelity {
     let size = [images.images.height(), images.images.width()];
-    let missing = &model.parts.missing;
-    let indices: Vec<usize> = images.indices().collect();
     let mut sums = [Nearness::default(); 3];
     for batch in indices.chunks(EVALUATION_BATCH) {
-        let completed = complete(model, *images, batch, draws, seed);
-        let without = without_model(model, &completed, given, size, mean_image);
+        let completed = complete(batch);
+        let without = without_model(parts, &completed, given, size, mean_image);
         let originals = completed.originals.view();
         for (sum, others) in sums.iter_mut().zip([&completed.mean(), &completed.draws[0], &without])
         {
-            add(sum, originals, others.view(), missing, size);
+            add(sum, originals, others.view(), &parts.missing, size);
         }
         after_batch(batch.len());
     }
@@ -94,8 +83,8 @@ fn add(
 }
 
 /// What can be said of the images without a model, (images, pixels).
-fn without_model<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>>(
-    model: &Completion<T, E, D, L>,
+fn without_model(
+    parts: &Parts,
     completed: &Completed,
     given: Given,
     [height, width]: [usize; 2],
@@ -103,8 +92,8 @@ fn without_model<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>>(
 ) -> Array2<f32> {
     if let Given::Pooled(side) = given {
         let side = usize::from(side);
-        let numbers = model.parts.given.len();
-        let first = |n: usize, number: usize| completed.given[[n, model.parts.given[number][0]]];
+        let numbers = parts.given.len();
+        let first = |n: usize, number: usize| completed.given[[n, parts.given[number][0]]];
         let small = Array2::from_shape_fn((completed.given.nrows(), numbers), |(n, j)| first(n, j));
         let size = [height / side, width / side];
         return enlarge(small.view(), size, side).mapv(|v| v.clamp(0.0, 1.0));
@@ -112,7 +101,7 @@ fn without_model<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>>(
     let mean_image: Array2<f32> = cast(mean_image.view().insert_axis(Axis(0)));
     let mut filled = completed.given.clone();
     for mut image in filled.rows_mut() {
-        model.parts.missing.iter().for_each(|&pixel| image[pixel] = mean_image[[0, pixel]]);
+        parts.missing.iter().for_each(|&pixel| image[pixel] = mean_image[[0, pixel]]);
     }
     filled
 }
