@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::common::{ModelArgument, Usage, check_label, png_path, report_file};
+use super::common::{ModelArgument, Usage, check_label, png_path, report_written};
 use crate::{
     generation::{Generate, Manifold},
     models::Model,
@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Of a conditional model: the class of the pictures
     #[arg(long, value_name = "CLASS")]
     label: Option<usize>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,6 +75,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         points.view(),
         [trained.height, trained.width],
     )?;
-    report_file(&arguments.out);
-    Ok(())
+    report_written(arguments.json, &trained, &[&arguments.out], &[("pictures", points.nrows())])
 }

@@ -5,6 +5,7 @@ mod anomaly;
 mod conditional;
 mod determinism;
 mod extensions;
+mod json;
 mod looking;
 mod models;
 mod objectives;
