@@ -290,6 +290,26 @@ pub fn report_file(path: &Path) {
     say(format_args!("wrote {}", path.display()));
 }
 
+/// Names what was written from a model: on standard error, and where `json` asks for it as an object that
+/// has how many of what it is besides.
+pub fn report_written(
+    json: bool,
+    trained: &Trained,
+    files: &[&Path],
+    counts: &[(&'static str, usize)],
+) -> Result<()> {
+    files.iter().for_each(|path| report_file(path));
+    if !json {
+        return Ok(());
+    }
+    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    let mut report = serde_json::Map::new();
+    report.insert("model".into(), trained.path.display().to_string().into());
+    report.insert("files".into(), names.into());
+    report.extend(counts.iter().map(|&(what, count)| (what.into(), count.into())));
+    print_json(&report)
+}
+
 /// Prints on standard output. A reader that has seen enough (`elbo info MODEL | head -1`) is no
 /// failure.
 pub fn print(text: &str) -> Result<()> {

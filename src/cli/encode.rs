@@ -10,7 +10,7 @@ use clap::{
 use ndarray::{Array1, Array2};
 use ndarray_npy::WriteNpyExt;
 
-use super::common::{DataArguments, ModelArgument, Usage, report_file};
+use super::common::{DataArguments, ModelArgument, Usage, report_written};
 use crate::{
     files::write_atomically,
     generation::{Generate, Posterior},
@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Also write the labels as a uint8 array (images)
     #[arg(long, value_name = "H.npy", value_parser = npy_path())]
     labels: Option<PathBuf>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 /// A path that ends in .npy.
@@ -78,16 +81,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         false => vec![("z", trained.vae.codes(view, &indices))],
     };
     write(out, &codes, data.labels.as_deref())?;
-    report_file(out);
+    let mut files = vec![out.as_path()];
     if let (Some(path), Some((_, log_var))) = (&arguments.log_var, codes.get(1)) {
         write_atomically(path, |file| log_var.write_npy(file))?;
-        report_file(path);
+        files.push(path);
     }
     if let (Some(path), Some(labels)) = (&arguments.labels, data.labels) {
         write_atomically(path, |file| Array1::from(labels).write_npy(file))?;
-        report_file(path);
+        files.push(path);
     }
-    Ok(())
+    let counts = [("images", indices.len()), ("latent_dimensions", trained.vae.latent())];
+    report_written(arguments.json, &trained, &files, &counts)
 }
 
 /// Names of columns, and an array (images, latent) of each.

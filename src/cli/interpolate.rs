@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::{Array1, Array2};
 
 use super::common::{
-    DataArguments, ModelArgument, Trained, Usage, check_index, class_code, png_path, report_file,
+    DataArguments, ModelArgument, Trained, Usage, check_index, class_code, png_path, report_written,
 };
 use crate::{
     data::{Dataset, Images, Pixels, View, png_folder},
@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Pictures, both ends included
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=1000))]
     steps: u32,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -81,8 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let path = trained.vae.decode_mean(codes.view());
     let columns = path.nrows().min(20);
     save_grid(&arguments.out, path.view(), trained.height, trained.width, columns)?;
-    report_file(&arguments.out);
-    Ok(())
+    report_written(arguments.json, &trained, &[&arguments.out], &[("pictures", path.nrows())])
 }
 
 /// The code at an end.

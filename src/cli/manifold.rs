@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::common::{
-    ModelArgument, Usage, check_label, png_path, report_file, require_prior_codes,
+    ModelArgument, Usage, check_label, png_path, report_written, require_prior_codes,
 };
 use crate::{
     generation::{Generate, Manifold},
@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Of a conditional model: the class of the pictures
     #[arg(long, value_name = "CLASS")]
     label: Option<usize>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -75,6 +78,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         points.view(),
         [trained.height, trained.width],
     )?;
-    report_file(&arguments.out);
-    Ok(())
+    report_written(arguments.json, &trained, &[&arguments.out], &[("pictures", points.nrows())])
 }

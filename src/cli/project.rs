@@ -9,7 +9,7 @@ use clap::{
 };
 use ndarray::Array2;
 
-use super::common::{DataArguments, ModelArgument, report_file};
+use super::common::{DataArguments, ModelArgument, report_written};
 use crate::{generation::Generate, pictures::Thumbnails};
 
 /// Draw the latent means of images in the plane, coloured by label, as SVG or PNG
@@ -30,6 +30,9 @@ pub struct Arguments {
     /// decoder makes of their codes
     #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, default_missing_value = "original")]
     thumbnails: Option<Which>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -65,6 +68,5 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let thumbnails = images.as_ref().map(|images| Thumbnails { images, height, width });
     let labels = data.labels.as_deref();
     super::pictures::latent(&arguments.out, &trained.vae, view, labels, thumbnails)?;
-    report_file(&arguments.out);
-    Ok(())
+    report_written(arguments.json, &trained, &[&arguments.out], &[("images", indices.len())])
 }

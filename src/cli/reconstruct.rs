@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::common::{DataArguments, ModelArgument, png_path, report_file};
+use super::common::{DataArguments, ModelArgument, png_path, report_written};
 
 /// Write images, each above its reconstruction, as one PNG
 ///
@@ -22,13 +22,16 @@ pub struct Arguments {
     /// Number of images, from the first on
     #[arg(short, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     n: u32,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
     let data = arguments.data.load(&trained)?;
     let view = arguments.data.view(&trained, &data);
-    super::pictures::reconstructions(&arguments.out, &trained.vae, view, arguments.n as usize)?;
-    report_file(&arguments.out);
-    Ok(())
+    let n = (arguments.n as usize).min(view.count);
+    super::pictures::reconstructions(&arguments.out, &trained.vae, view, n)?;
+    report_written(arguments.json, &trained, &[&arguments.out], &[("images", n)])
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::{Array2, Axis};
 
 use super::common::{
-    ModelArgument, Trained, Usage, check_label, parse_positive, png_path, report_file,
+    ModelArgument, Trained, Usage, check_label, parse_positive, png_path, report_written,
     require_classes, require_prior_codes,
 };
 use crate::{generation::Generate, models::Model, pictures::save_grid};
@@ -48,6 +48,9 @@ pub struct Arguments {
         conflicts_with_all = ["n", "seed", "temperature"]
     )]
     z: Vec<Code>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -96,8 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let samples = vae.decode_mean(codes.view());
     save_grid(&arguments.out, samples.view(), trained.height, trained.width, columns)?;
-    report_file(&arguments.out);
-    Ok(())
+    report_written(arguments.json, &trained, &[&arguments.out], &[("pictures", samples.nrows())])
 }
 
 /// One z a row, each as wide as the model's.

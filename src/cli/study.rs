@@ -7,12 +7,15 @@ use std::{
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum, builder::PossibleValue};
+use ndarray::Array2;
+use serde_json::{Value, json};
 
-use super::common::{DATA_HELP, Usage, check_index, print, report_file, say};
+use super::common::{DATA_HELP, Usage, check_index, print, print_json, report_file, say};
 use crate::{
     data::{self, Dataset, Part},
     files::write_atomically,
     layers::Activation,
+    objectives::Figures,
     parameters::Parameters,
     study::{self, Fault, FaultKind, Setup, Step, Study},
 };
@@ -69,6 +72,9 @@ pub struct Arguments {
     /// Write a page for the browser instead of printing
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -118,17 +124,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let setup = setup(arguments)?;
     let study = study::study(&setup).map_err(Usage::new)?;
     let shown = shown(arguments, &study)?;
-    match &arguments.html {
-        Some(path) => {
-            write_atomically(path, |file| {
-                std::io::Write::write_all(file, study::html(&study, shown).as_bytes())
-            })?;
-            report_file(path);
-        }
-        None => {
-            let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            print(&study::text(&study, shown, colour))?;
-        }
+    if let Some(path) = &arguments.html {
+        write_atomically(path, |file| {
+            std::io::Write::write_all(file, study::html(&study, &shown).as_bytes())
+        })?;
+        report_file(path);
+    }
+    if arguments.json {
+        print_json(&as_json(arguments, &study, shown))?;
+    } else if arguments.html.is_none() {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        print(&study::text(&study, shown, colour))?;
     }
     match (study.wrong().next(), &arguments.fault) {
         (Some(step), None) => bail!("the gradient {} is wrong", step.name),
@@ -146,6 +152,39 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The steps that `shown` chooses, and what the check of all gradients found.
+fn as_json(arguments: &Arguments, study: &Study, shown: impl Fn(&Step) -> bool) -> Value {
+    let rows = |values: &Array2<f64>| {
+        Value::from_iter(values.rows().into_iter().map(|row| Value::from_iter(row.to_vec())))
+    };
+    let figures = |Figures { objective, elbo, reconstruction, kl }: Figures| json!({"objective": objective, "elbo": elbo, "reconstruction": reconstruction, "kl": kl});
+    let step = |step: &Step| {
+        json!({
+            "name": step.name,
+            "layer": step.layer,
+            "equation": step.equation,
+            "code": step.code,
+            "from": step.from,
+            "values": rows(&step.values),
+            "check": step.check.as_ref().map(|check| json!({
+                "max_relative_error": check.max_relative_error,
+                "right": check.is_right(),
+                "verdict": check.verdict.to_string(),
+            })),
+        })
+    };
+    json!({
+        "network": study.network,
+        "files": Value::from_iter(arguments.html.iter().map(|path| path.display().to_string())),
+        "fault": study.fault.as_ref().map(ToString::to_string),
+        "gradients": study.checked().count(),
+        "wrong": Value::from_iter(study.wrong().map(|step| step.name.as_str())),
+        "before": figures(study.before),
+        "after": figures(study.after),
+        "steps": Value::from_iter(study.steps.iter().filter(|step| shown(step)).map(step)),
+    })
 }
 
 /// The network and its images, all of it small enough to read.

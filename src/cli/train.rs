@@ -11,9 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use serde::Serialize;
 
 use super::{
-    common::{DATA_HELP, Usage, find_recipe, notes, report_file, say},
+    common::{DATA_HELP, Usage, find_recipe, notes, print_json, report_file, say},
     pictures,
     progress::TrainingProgress,
     speed,
@@ -22,9 +23,10 @@ use crate::{
     data::{self, Dataset, Images, Part},
     generation::Generate,
     models::{AnyModel, Given, Model},
+    parameters::Parameters,
     pictures::save_grid,
     recipe::{BUILT_IN, Recipe},
-    training::{Checkpoint, Outcome, Position, Run, files},
+    training::{Checkpoint, Outcome, Position, Row, Run, files},
     uses::completion::complete,
 };
 
@@ -40,6 +42,9 @@ pub struct Arguments {
     data: PathBuf,
     #[command(flatten)]
     run: RunArguments,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 /// What decides a run beside the data.
@@ -110,7 +115,24 @@ pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     let data = (data != default).then(|| format!(" --data {}", quoted(data)));
     let again =
         format!("`elbo train{} --out {} --resume`", data.unwrap_or_default(), quoted(&plan.out));
-    arguments.run.train(plan, &train, &test, &again, started)
+    let report = arguments.run.train(plan, &train, &test, &again, started)?;
+    if arguments.json { print_json(&report) } else { Ok(()) }
+}
+
+/// What came of a run.
+#[derive(Serialize)]
+pub struct Report {
+    recipe: String,
+    model: String,
+    files: Vec<String>,
+    parameters: usize,
+    /// The last epoch.
+    #[serde(flatten)]
+    row: Option<Row>,
+    /// Of the weights that are kept, where images are held out to choose them by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best_epoch: Option<u64>,
+    stopped_early: bool,
 }
 
 /// What is to be run.
@@ -145,7 +167,7 @@ impl RunArguments {
         test: &Dataset,
         again: &str,
         started: Instant,
-    ) -> Result<()> {
+    ) -> Result<Report> {
         let Plan { recipe, out, checkpoint } = plan;
         let mut run = match checkpoint {
             Some(checkpoint) => Run::resume(recipe, checkpoint, &out, train, test)?,
@@ -169,7 +191,7 @@ impl RunArguments {
         // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
         stop.store(true, Ordering::Relaxed);
         progress.finish();
-        draw(&run, &out, test)?;
+        let written = draw(&run, &out, test)?;
         if self.verbose {
             let first_step = progress.first_step.map(|at| at - started);
             speed::report(
@@ -179,7 +201,15 @@ impl RunArguments {
                 first_step,
             );
         }
-        Ok(())
+        Ok(Report {
+            recipe: run.recipe().name.clone(),
+            model: out.join(files::MODEL).display().to_string(),
+            files: written.iter().map(|path| path.display().to_string()).collect(),
+            parameters: run.model().parameter_count(),
+            row: run.rows().last().cloned(),
+            best_epoch: run.best().map(|best| best.epoch),
+            stopped_early: outcome == Outcome::StoppedEarly,
+        })
     }
 }
 
@@ -338,7 +368,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 }
 
 /// Draws everything and names all files of the run.
-fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
+fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<Vec<PathBuf>> {
     let (vae, recipe, images) = (run.model(), run.recipe(), &test.images);
     let view = recipe.view(test, Part::Test);
     let size @ [height, width] = [images.height(), images.width()];
@@ -370,6 +400,7 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<()> {
         pictures::manifold(&out.join(files::MANIFOLD), vae, points.view(), size)?;
         written.push(files::MANIFOLD);
     }
-    written.iter().for_each(|name| report_file(&out.join(name)));
-    Ok(())
+    let written: Vec<PathBuf> = written.iter().map(|name| out.join(name)).collect();
+    written.iter().for_each(|path| report_file(path));
+    Ok(written)
 }

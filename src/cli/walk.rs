@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::{Array2, Axis, stack};
 
 use super::common::{
-    DataArguments, ModelArgument, Trained, class_code, parse_positive, png_path, report_file,
+    DataArguments, ModelArgument, Trained, class_code, parse_positive, png_path, report_written,
     require_prior_codes,
 };
 use crate::{
@@ -53,6 +53,9 @@ pub struct Arguments {
     /// How long each picture is shown, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     delay: u16,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -89,8 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let frames = trained.vae.decode_mean(codes.view());
     let Trained { height, width, .. } = trained;
     save_animation(&arguments.out, frames.view(), height, width, arguments.delay)?;
-    report_file(&arguments.out);
-    Ok(())
+    report_written(arguments.json, &trained, &[&arguments.out], &[("pictures", frames.nrows())])
 }
 
 /// The mean codes of classes, one a row.

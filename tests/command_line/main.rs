@@ -6,6 +6,7 @@ mod completing;
 mod conditional;
 mod determinism;
 mod extensions;
+mod json;
 mod looking;
 mod models;
 mod objectives;
