@@ -86,7 +86,7 @@ fn parse_given(text: &str) -> Result<Given, String> {
 #[derive(Serialize)]
 struct Report {
     model: String,
-    out: String,
+    files: [String; 1],
     given: Given,
     images: usize,
     draws: u32,
@@ -131,7 +131,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     bar.finish_and_clear();
     let report = Report {
         model: trained.path.display().to_string(),
-        out: arguments.out.display().to_string(),
+        files: [arguments.out.display().to_string()],
         given,
         images: indices.len(),
         draws: arguments.draws,
