@@ -43,6 +43,9 @@ fn main() {
         }
         trials.push(recipe(&["objective=iwae", "samples=3", "optimiser=sgd"], threads));
         trials.push(recipe(&["conditional=true", "classes=10"], threads));
+        for optimiser in ["optimiser=adamw", "optimiser=sgd", "optimiser=rmsprop"] {
+            trials.push(recipe(&["freeze=encoder", "clip_norm=1", optimiser], threads));
+        }
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
         trials.push(recipe(&[&vampprior[..], &by].concat(), threads));
