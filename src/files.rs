@@ -19,6 +19,13 @@ pub struct FileError {
     pub cause: Box<dyn Error + Send + Sync>,
 }
 
+/// The CRC-32 of a file's bytes. It notices that a file is another one; it is no protection against intent.
+pub fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
 /// Writes a file so that a reader finds either the old content or the whole of the new one.
 ///
 /// `write` receives a buffered writer on a temporary file in the same folder, which is flushed,

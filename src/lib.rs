@@ -15,7 +15,7 @@
 //! | [`gradcheck`] | hand-written gradients against difference quotients |
 //! | [`study`] | one training step taken apart |
 //! | [`parameters`], [`real`], [`random`] | named tensors; the two precisions; counter-based noise |
-//! | [`training`] | the loop, metrics, model files, checkpoints |
+//! | [`training`] | the loop, metrics, model files, checkpoints, a start from another model's weights |
 //! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, the quality of samples, PCA |
 //! | [`generation`] | samples, reconstructions, the latent plane, paths through it |
 //! | [`uses`] | what trained models are good for: telling anomalies, probes of latent variables, learning from few labels |

@@ -1,8 +1,9 @@
 //! The parameters of a model as one ordered list of named tensors.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use ndarray::{ArrayViewD, ArrayViewMutD};
+use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
@@ -38,6 +39,50 @@ pub trait Parameters<T: Real>: Clone + Send + Sync {
     /// How many numbers there are in all.
     fn parameter_count(&self) -> usize {
         self.tensors().map(|t| t.len()).sum()
+    }
+}
+
+/// A part of a model, by the names of its tensors: each of them belongs to the encoder or to the decoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelPart {
+    /// No tensor.
+    #[default]
+    None,
+    /// All of the posterior q(z|x): with a second layer of latent variables that of both, with a flow its
+    /// steps too.
+    Encoder,
+    /// All of p(x|z), and what is learned of the prior.
+    Decoder,
+    /// All tensors.
+    All,
+}
+
+/// What the names of an encoder's tensors begin with.
+const ENCODER: [&str; 4] = ["encoder.", "encoder2.", "context.", "flow."];
+
+impl ModelPart {
+    /// Whether the tensor of a model with this name belongs to it.
+    pub fn has(self, name: &str) -> bool {
+        let of_encoder = || ENCODER.iter().any(|prefix| name.starts_with(prefix));
+        match self {
+            Self::None => false,
+            Self::Encoder => of_encoder(),
+            Self::Decoder => !of_encoder(),
+            Self::All => true,
+        }
+    }
+}
+
+/// As in a sentence: `the encoder`.
+impl Display for ModelPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "nothing",
+            Self::Encoder => "the encoder",
+            Self::Decoder => "the decoder",
+            Self::All => "the whole",
+        })
     }
 }
 

@@ -8,11 +8,11 @@ use elbo::{
     models::{Given, MlpTwoLayer, Model},
     objectives::{Estimator, WarmUp},
     optim::{Schedule, Stage},
-    parameters::Parameters,
+    parameters::{ModelPart, Parameters},
     random::{self, Purpose},
     recipe::{
-        BUILT_IN, Bound, MAX_CLASSES, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_WIDTH, OutputBias,
-        Prior, Recipe, RecipeError,
+        BUILT_IN, Bound, MAX_CLASSES, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_WIDTH, Origin,
+        OutputBias, Prior, Recipe, RecipeError,
     },
 };
 use proptest::prelude::*;
@@ -188,9 +188,22 @@ fn optimisation() -> impl Strategy<Value = Optimisation> {
     (schedule, 1e-9..1.0, 0.0..1.0, 0.0..5.0, 0..99usize, bias)
 }
 
+type Transfer = (ModelPart, usize, Option<Origin>);
+
+fn transfer() -> impl Strategy<Value = Transfer> {
+    use ModelPart::{All, Decoder, Encoder, None};
+    let freeze = prop::sample::select(vec![None, Encoder, Decoder]);
+    let part = prop::sample::select(vec![Encoder, Decoder, All]);
+    let origin = ("[a-z /\\\\\"'.]{1,9}", part, prop::option::of(any::<u32>()));
+    let origin = origin.prop_map(|(model, part, crc32)| Origin { model, part, crc32 });
+    (freeze, prop_oneof![Just(0), 100..999usize], prop::option::of(origin))
+}
+
 proptest! {
     #[test]
-    fn any_recipe_survives_toml(recipe in recipe()) {
+    fn any_recipe_survives_toml(recipe in recipe(), transfer in transfer()) {
+        let (freeze, train_images, init_from) = transfer;
+        let recipe = Recipe { freeze, train_images, init_from, ..recipe };
         prop_assert_eq!(faults(&recipe), [""; 0]);
         prop_assert_eq!(through_toml(&recipe), recipe);
     }

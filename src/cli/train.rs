@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use serde::Serialize;
 
 use super::{
@@ -23,10 +26,10 @@ use crate::{
     data::{self, Dataset, Images, Part},
     generation::Generate,
     models::{AnyModel, Given, Model},
-    parameters::Parameters,
+    parameters::{ModelPart, Parameters},
     pictures::save_grid,
-    recipe::{BUILT_IN, Recipe},
-    training::{Checkpoint, Outcome, Position, Row, Run, files},
+    recipe::{BUILT_IN, Origin, Recipe},
+    training::{Checkpoint, Outcome, Position, Row, Run, files, load_model},
     uses::completion::complete,
 };
 
@@ -78,6 +81,15 @@ pub struct RunArguments {
     /// schedule.growing.ratio=2, ..; recipes/README.md has all of them
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Start with the weights of another model's encoder; without --recipe, its recipe is taken as well
+    #[arg(long, value_name = "MODEL")]
+    init_from: Option<PathBuf>,
+    /// Start with another part of that model's weights [default: encoder]
+    #[arg(long, value_name = "PART", requires = "init_from", value_parser = part(["encoder", "decoder", "all"]))]
+    init_part: Option<ModelPart>,
+    /// Keep the weights that this part starts with, and train the rest
+    #[arg(long, value_name = "PART", value_parser = part(["none", "encoder", "decoder"]))]
+    freeze: Option<ModelPart>,
     /// Go on from the checkpoint in the output folder, to more --epochs if they are given
     #[arg(long)]
     resume: bool,
@@ -87,6 +99,16 @@ pub struct RunArguments {
     /// Say at the end how fast training was, next to the most that this machine can do
     #[arg(long, short)]
     verbose: bool,
+}
+
+/// A part of a model by one of these names.
+fn part<const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = ModelPart> {
+    PossibleValuesParser::new(names).map(|name| match name.as_str() {
+        "encoder" => ModelPart::Encoder,
+        "decoder" => ModelPart::Decoder,
+        "all" => ModelPart::All,
+        _ => ModelPart::None,
+    })
 }
 
 /// Says what recipes there are.
@@ -101,6 +123,7 @@ Examples:
   elbo train --recipe pytorch-example --seed 1 --out runs/seed1
   elbo train --latent 10 --hidden 400,200 --set activation=tanh --epochs 20 --out runs/mine
   elbo train --data ~/fashion-mnist --out runs/fashion
+  elbo train --data ~/fashion-mnist --init-from runs/tutorial/model.safetensors --freeze encoder
   elbo train --out runs/mine --epochs 40 --resume";
 
 pub const DEFAULT_DATA: &str = "data/mnist";
@@ -172,6 +195,7 @@ impl RunArguments {
         let mut run = match checkpoint {
             Some(checkpoint) => Run::resume(recipe, checkpoint, &out, train, test)?,
             None => {
+                refuse_own_origin(&recipe, &out)?;
                 refuse_unfinished(&out, self.overwrite)?;
                 Run::start(recipe, &out, train, test)?
             }
@@ -258,9 +282,10 @@ impl RunArguments {
     /// The recipe with all overrides, and where it is run: in the folder that `default` has for it, unless
     /// one is given.
     pub fn plan(&self, default: impl Fn(&Recipe) -> PathBuf) -> Result<Plan> {
-        let named = match &self.recipe {
-            Some(name) => Some(find_recipe(name)?),
-            None => None,
+        let named = match (&self.recipe, &self.init_from) {
+            (Some(name), _) => Some(find_recipe(name)?),
+            (None, Some(path)) => Some(recipe_of(path)?),
+            (None, None) => None,
         };
         if !self.resume {
             let recipe = self.overridden(named.unwrap_or_default())?;
@@ -272,6 +297,7 @@ impl RunArguments {
         let path = out.join(files::CHECKPOINT);
         let checkpoint = Checkpoint::load(&path)
             .with_context(|| format!("cannot resume in {}", out.display()))?;
+        let named = named.filter(|_| self.recipe.is_some());
         let recipe = self.overridden(named.unwrap_or_else(|| checkpoint.recipe.clone()))?;
         Ok(Plan { recipe, out, checkpoint: Some(checkpoint) })
     }
@@ -285,8 +311,32 @@ impl RunArguments {
         recipe.latent = self.latent.unwrap_or(recipe.latent);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.hidden = self.hidden.clone().unwrap_or(recipe.hidden);
+        recipe.freeze = self.freeze.unwrap_or(recipe.freeze);
+        if let Some(path) = &self.init_from {
+            let part = self.init_part.unwrap_or(ModelPart::Encoder);
+            let model = path.display().to_string();
+            recipe.init_from = Some(Origin { model, part, crc32: None });
+        }
         recipe.validate().map_err(Usage::new)?;
         Ok(recipe)
+    }
+}
+
+/// The recipe of a model for one that starts from it.
+fn recipe_of(path: &Path) -> Result<Recipe> {
+    let (recipe, _) = load_model::<f32>(path).context("cannot start from another model")?;
+    let name = format!("{}-transfer", recipe.name);
+    Ok(Recipe { name, freeze: ModelPart::None, init_from: None, ..recipe })
+}
+
+/// Refuses to write over the model that a run starts from.
+fn refuse_own_origin(recipe: &Recipe, out: &Path) -> Result<(), Usage> {
+    let Some(Origin { model, .. }) = &recipe.init_from else { return Ok(()) };
+    match (Path::new(model).canonicalize(), out.join(files::MODEL).canonicalize()) {
+        (Ok(origin), Ok(replaced)) if origin == replaced => Err(Usage::new(format!(
+            "the run starts from {model}, and would replace it: choose another --out"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -327,6 +377,12 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
         elbo_kernels::Isa::active(),
         out.display()
     ));
+    if let Some(Origin { model, part, .. }) = &recipe.init_from {
+        say(format_args!("{part} of {model} is what it starts from"));
+    }
+    if recipe.freeze != ModelPart::None {
+        say(format_args!("{} keeps its weights", recipe.freeze));
+    }
     notes(&run.trainer().model).iter().for_each(say);
     if resumed {
         let Position { epoch, batch, .. } = run.trainer().position;

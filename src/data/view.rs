@@ -85,6 +85,16 @@ impl<'a> View<'a> {
         self.first..self.first + self.count
     }
 
+    /// Its first `count` images.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer.
+    pub fn take(self, count: usize) -> Self {
+        assert!(count <= self.count, "the view has fewer images");
+        Self { count, ..self }
+    }
+
     /// All but the last `held_out` images, and those.
     ///
     /// # Panics

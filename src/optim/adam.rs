@@ -2,7 +2,7 @@
 
 use elbo_kernels::{AdamStep, AdamTensor};
 
-use super::schedule::power;
+use super::{Frozen, schedule::power};
 use crate::{
     parameters::{Parameters, elements, elements_mut},
     real::Real,
@@ -50,6 +50,8 @@ pub struct Adam<M> {
     pub m: M,
     /// The second moment.
     pub v: M,
+    /// What it leaves alone.
+    pub frozen: Frozen,
 }
 
 /// What weight decay does.
@@ -69,7 +71,8 @@ impl<M> Adam<M> {
     {
         let (m, v) = (model.zeros_like(), model.zeros_like());
         let (beta1, beta2, epsilon, decay) = (0.9, 0.999, 1e-8, Decay::Penalty(0.0));
-        Self { learning_rate, beta1, beta2, epsilon, decay, step: 0, m, v }
+        let frozen = Frozen::default();
+        Self { learning_rate, beta1, beta2, epsilon, decay, step: 0, m, v, frozen }
     }
 
     /// One step of `model` against the gradient `d`.
@@ -97,7 +100,7 @@ impl<M> Adam<M> {
         let tensors = model.tensors_mut().zip(d.tensors()).zip(moments);
         elbo_kernels::adam(
             &step,
-            tensors.map(|((theta, g), (m, v))| AdamTensor {
+            self.frozen.rest(tensors).map(|((theta, g), (m, v))| AdamTensor {
                 param: elements_mut(theta),
                 grad: elements(&g),
                 m: elements_mut(m),

@@ -2,6 +2,7 @@
 
 use elbo_kernels::{MomentTensor, RmsPropStep, SgdStep, one_moment, one_moment::Update};
 
+use super::Frozen;
 use crate::{
     parameters::{Parameters, elements, elements_mut},
     real::Real,
@@ -29,6 +30,8 @@ pub struct Sgd<M> {
     pub step: u64,
     /// b.
     pub b: M,
+    /// What it leaves alone.
+    pub frozen: Frozen,
 }
 
 /// RMSprop. For every parameter θ with gradient g, to which λ θ is added first:
@@ -54,6 +57,8 @@ pub struct RmsProp<M> {
     pub step: u64,
     /// v.
     pub v: M,
+    /// What it leaves alone.
+    pub frozen: Frozen,
 }
 
 impl<M> Sgd<M> {
@@ -62,7 +67,8 @@ impl<M> Sgd<M> {
     where
         M: Parameters<T>,
     {
-        Self { learning_rate, momentum, penalty: 0.0, step: 0, b: model.zeros_like() }
+        let (b, frozen) = (model.zeros_like(), Frozen::default());
+        Self { learning_rate, momentum, penalty: 0.0, step: 0, b, frozen }
     }
 
     /// One step of `model` against the gradient `d`.
@@ -76,7 +82,7 @@ impl<M> Sgd<M> {
             momentum: T::from_f64(self.momentum),
             penalty: T::from_f64(self.penalty),
         };
-        apply(&update, model, d, &mut self.b);
+        apply(&update, model, d, &mut self.b, &self.frozen);
     }
 }
 
@@ -87,7 +93,7 @@ impl<M> RmsProp<M> {
         M: Parameters<T>,
     {
         let (rho, epsilon, v) = (0.99, 1e-8, model.zeros_like());
-        Self { learning_rate, rho, epsilon, penalty: 0.0, step: 0, v }
+        Self { learning_rate, rho, epsilon, penalty: 0.0, step: 0, v, frozen: Frozen::default() }
     }
 
     /// One step of `model` against the gradient `d`.
@@ -103,16 +109,22 @@ impl<M> RmsProp<M> {
             epsilon: T::from_f64(self.epsilon),
             penalty: T::from_f64(self.penalty),
         };
-        apply(&update, model, d, &mut self.v);
+        apply(&update, model, d, &mut self.v, &self.frozen);
     }
 }
 
-/// One update of all tensors.
-fn apply<T: Real, M: Parameters<T>>(update: &impl Update<T>, model: &mut M, d: &M, moment: &mut M) {
+/// One update of all tensors that are not frozen.
+fn apply<T: Real, M: Parameters<T>>(
+    update: &impl Update<T>,
+    model: &mut M,
+    d: &M,
+    moment: &mut M,
+    frozen: &Frozen,
+) {
     let tensors = model.tensors_mut().zip(d.tensors()).zip(moment.tensors_mut());
     one_moment(
         update,
-        tensors.map(|((theta, g), moment)| MomentTensor {
+        frozen.rest(tensors).map(|((theta, g), moment)| MomentTensor {
             param: elements_mut(theta),
             grad: elements(&g),
             moment: elements_mut(moment),

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Adam, Decay, RmsProp, Sgd};
-use crate::{parameters::Parameters, real::Real};
+use super::{Adam, Decay, Frozen, RmsProp, Sgd};
+use crate::{
+    parameters::{ModelPart, Parameters},
+    real::Real,
+};
 
 /// Which optimiser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,8 @@ pub struct Settings {
     pub momentum: f64,
     /// λ.
     pub weight_decay: f64,
+    /// The part of the model that it leaves alone.
+    pub freeze: ModelPart,
 }
 
 impl Settings {
@@ -56,6 +61,7 @@ impl Settings {
             second_moment: 0.0,
             momentum: 0.0,
             weight_decay: 0.0,
+            freeze: ModelPart::None,
         }
     }
 
@@ -125,7 +131,7 @@ impl<M> Optimiser<M> {
             adam.v.tensors_mut().for_each(|mut v| v.fill(start));
             Self::Adam(adam)
         };
-        match settings.optimiser {
+        let mut optimiser = match settings.optimiser {
             Kind::Adam => adam(Decay::Penalty(weight_decay)),
             Kind::AdamW => adam(Decay::Decoupled(weight_decay)),
             Kind::Sgd => {
@@ -137,6 +143,26 @@ impl<M> Optimiser<M> {
                 let rmsprop = RmsProp::new(model, learning_rate);
                 Self::RmsProp(RmsProp { rho, epsilon, penalty, ..rmsprop })
             }
+        };
+        optimiser.freeze(Frozen::new(model, |name| settings.freeze.has(name)));
+        optimiser
+    }
+
+    /// Leaves these tensors alone from now on, and no others.
+    pub fn freeze(&mut self, frozen: Frozen) {
+        match self {
+            Self::Adam(adam) => adam.frozen = frozen,
+            Self::Sgd(sgd) => sgd.frozen = frozen,
+            Self::RmsProp(rmsprop) => rmsprop.frozen = frozen,
+        }
+    }
+
+    /// What it leaves alone.
+    pub fn frozen(&self) -> &Frozen {
+        match self {
+            Self::Adam(adam) => &adam.frozen,
+            Self::Sgd(sgd) => &sgd.frozen,
+            Self::RmsProp(rmsprop) => &rmsprop.frozen,
         }
     }
 

@@ -53,6 +53,7 @@ impl Recipe {
             second_moment: self.second_moment,
             momentum: self.momentum,
             weight_decay: self.weight_decay,
+            freeze: self.freeze,
         }
     }
 
@@ -63,6 +64,14 @@ impl Recipe {
             Some(labels) => view.labelled(labels),
             None => view,
         }
+    }
+
+    /// How many of so many training images are trained on; `None` if there are too few for
+    /// `train_images`, or none is left beside those held out.
+    pub fn training_images(&self, available: usize) -> Option<usize> {
+        let taken = if self.train_images == 0 { available } else { self.train_images };
+        let trained = taken.checked_sub(self.validation)?;
+        (taken <= available && trained > 0).then_some(trained)
     }
 
     /// Pixels of an image, once `image` is known.

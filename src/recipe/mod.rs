@@ -3,9 +3,11 @@
 mod build;
 mod count;
 mod error;
+mod origin;
 mod validate;
 
 pub use error::RecipeError;
+pub use origin::Origin;
 
 use std::path::Path;
 
@@ -19,6 +21,7 @@ use crate::{
     models::Given,
     objectives::{Estimator, WarmUp},
     optim::{Kind, Schedule},
+    parameters::ModelPart,
 };
 
 /// The recipes that come with the crate: name and TOML.
@@ -141,7 +144,11 @@ pub struct Recipe {
     pub weight_decay: f64,
     /// The largest norm of the whole gradient; 0 sets no limit.
     pub clip_norm: f64,
-    /// Images, the last of the training set, that are held out of training to choose the best weights
+    /// The part of the model that keeps the weights it starts with.
+    pub freeze: ModelPart,
+    /// Images, the first of the training set, that the run has; 0 for all.
+    pub train_images: usize,
+    /// Images, the last of those, that are held out of training to choose the best weights
     /// by; 0 keeps the last epoch's.
     pub validation: usize,
     /// Epochs without a better ELBO on those images after which the run ends; 0 never ends it.
@@ -158,6 +165,9 @@ pub struct Recipe {
     /// training labels; where a file gives it, they must fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<usize>,
+    /// Another model, from which a part takes the weights that it starts with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<Origin>,
 }
 
 /// p(z).
@@ -234,12 +244,15 @@ impl Default for Recipe {
             momentum: 0.0,
             weight_decay: 0.0,
             clip_norm: 0.0,
+            freeze: ModelPart::None,
+            train_images: 0,
             validation: 0,
             patience: 0,
             seed: 0,
             manifold: Manifold::Square,
             image: None,
             classes: None,
+            init_from: None,
         }
     }
 }
@@ -306,7 +319,7 @@ impl Recipe {
     /// The recipe with another value of one field, or of a key inside of one, or what is wrong with that.
     fn replaced(&self, key: &str, value: toml::Value) -> Result<Self, String> {
         let mut table = toml::Table::try_from(self).map_err(|e| e.to_string())?;
-        if OF_THE_DATA.contains(&key) {
+        if OPTIONAL.contains(&key) {
             table.insert(key.into(), value);
         } else {
             *place(&mut table, key)? = value;
@@ -320,7 +333,12 @@ impl Recipe {
     ///
     /// If the recipe is not [valid](Self::validate): TOML has no integers beyond [`MAX_INTEGER`].
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a recipe is a flat table")
+        toml::to_string(self).expect("a valid recipe is a table")
+    }
+
+    /// Every key that is set, with its value.
+    pub(crate) fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("a valid recipe is a table")
     }
 
     /// The recipe with one `key=value` of its TOML replaced: `latent=20`, `hidden=[400,200]`,
@@ -367,8 +385,8 @@ fn place<'a>(table: &'a mut toml::Table, path: &str) -> Result<&'a mut toml::Val
     }
 }
 
-/// The keys that a recipe lacks until data is at hand.
-const OF_THE_DATA: [&str; 2] = ["image", "classes"];
+/// The keys that a recipe may lack: two are of the data, and few start from another model.
+const OPTIONAL: [&str; 3] = ["image", "classes", "init_from"];
 
 /// How the message about an unknown key starts.
 const UNKNOWN: &str = "there is no key";

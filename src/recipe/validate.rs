@@ -9,6 +9,7 @@ use crate::{
     distributions::any::LikelihoodKind,
     models::Given,
     objectives::{Estimator, WarmUp},
+    parameters::ModelPart,
 };
 
 impl Recipe {
@@ -52,6 +53,22 @@ impl Recipe {
         demand(
             self.clip_norm.is_finite() && self.clip_norm >= 0.0,
             format!("clip_norm is {}, and must be a number from 0 up", self.clip_norm),
+        );
+        demand(
+            self.freeze != ModelPart::All,
+            "freeze is all, which leaves nothing to train: it must be none, encoder or decoder"
+                .into(),
+        );
+        demand(
+            self.init_from.as_ref().is_none_or(|origin| origin.part != ModelPart::None),
+            "init_from has the part none: it must be encoder, decoder or all".into(),
+        );
+        demand(
+            self.train_images == 0 || self.validation < self.train_images,
+            format!(
+                "validation is {}, which leaves none of {} train_images to train on",
+                self.validation, self.train_images
+            ),
         );
         demand(
             self.patience == 0 || self.validation > 0,

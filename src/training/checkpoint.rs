@@ -58,11 +58,8 @@ impl State {
     /// Whether the counts are those of some place in a run of the recipe, which must be valid.
     fn is_consistent(&self) -> bool {
         let Self { recipe, data, step, position, best } = self;
-        let Some(images) = data.images.checked_sub(recipe.validation) else { return false };
+        let Some(images) = recipe.training_images(data.images) else { return false };
         let batch_size = recipe.batch_size.min(images);
-        if batch_size == 0 {
-            return false;
-        }
         let batches = images.div_ceil(batch_size);
         let done = position.batch.saturating_mul(batch_size).min(images) as u64;
         let best_is_known = recipe.validation > 0 && position.epoch > 0;

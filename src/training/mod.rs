@@ -6,6 +6,7 @@ mod metrics;
 mod model_file;
 mod run;
 mod trainer;
+mod transfer;
 mod units;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
@@ -14,4 +15,5 @@ pub use metrics::{MetricsError, Row, read_metrics, write_metrics};
 pub use model_file::{ModelFileError, load_model, save_model};
 pub use run::{Observer, Outcome, Run, RunError, files};
 pub use trainer::{NonFinite, Plan, Position, Progress, Trainer};
+pub use transfer::{OtherTensors, TransferError, copy_tensors};
 pub use units::{Units, read_units, write_units};

@@ -97,9 +97,16 @@ pub fn save_model<T: Real>(
 ///
 /// If the file cannot be read, is damaged, or holds another model than its recipe says.
 pub fn load_model<T: Real>(path: &Path) -> Result<(Recipe, AnyModel<T>), ModelFileError> {
-    let bytes = read(path)?;
-    let recipe: Recipe = metadata(path, &bytes, RECIPE)?;
-    let tensors = parse(path, &bytes)?;
+    model_of(path, &read(path)?)
+}
+
+/// The same of the bytes of the file.
+pub(super) fn model_of<T: Real>(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(Recipe, AnyModel<T>), ModelFileError> {
+    let recipe: Recipe = metadata(path, bytes, RECIPE)?;
+    let tensors = parse(path, bytes)?;
     let mut model = fresh_model(path, &recipe, &tensors, 1)?;
     fill(path, &tensors, "", &mut model)?;
     Ok((recipe, model))

@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     Best, Checkpoint, EarlyStopping, MetricsError, ModelFileError, NonFinite, Plan, Progress, Row,
-    Trainer, Units, read_metrics, read_units, save_model, write_metrics, write_units,
+    Trainer, TransferError, Units, read_metrics, read_units, save_model, transfer, write_metrics,
+    write_units,
 };
 use crate::{
     data::{Dataset, Fingerprint, Part, UnusableLabels, View},
@@ -122,6 +123,14 @@ pub enum RunError {
         /// Why.
         cause: UnusableLabels,
     },
+    /// The run would have more training images than there are.
+    #[error("train_images is {asked}, but there are {images} training images")]
+    TooFewImages {
+        /// Images that it was to have.
+        asked: usize,
+        /// Images that there are.
+        images: usize,
+    },
     /// All training images would be held out.
     #[error(
         "validation is {held_out}, but there are {images} training images: some must be left to \
@@ -133,6 +142,9 @@ pub enum RunError {
         /// Images that there are.
         images: usize,
     },
+    /// The weights of another model cannot be taken.
+    #[error("cannot start from another model: {0}")]
+    Transfer(#[from] TransferError),
     /// A run cannot go on under another recipe.
     #[error(
         "{} is of another recipe: {}; only `epochs` may change on --resume",
@@ -189,7 +201,8 @@ impl<'a, T: Real> Run<'a, T> {
     ///
     /// # Errors
     ///
-    /// If the recipe is not valid, does not fit the images, or the folder cannot be written.
+    /// If the recipe is not valid, does not fit the images or the model that it starts from, or the folder
+    /// cannot be written.
     pub fn start(
         mut recipe: Recipe,
         out: &Path,
@@ -202,6 +215,7 @@ impl<'a, T: Real> Run<'a, T> {
         if recipe.output_bias == OutputBias::Data {
             model.set_output_bias(&training_view(&recipe, train)?.0.mean());
         }
+        transfer::start(&mut recipe, &mut model)?;
         Self::new(recipe, model, None, out, train, test)
     }
 
@@ -255,6 +269,9 @@ impl<'a, T: Real> Run<'a, T> {
         recipe.classes = recipe.classes.or(checkpoint.recipe.classes);
         fit(&mut recipe, train, Part::Train)?;
         fit(&mut recipe, test, Part::Test)?;
+        if recipe.init_from != checkpoint.recipe.init_from {
+            transfer::identify(&mut recipe)?;
+        }
         let differences = differences(&checkpoint.recipe, &recipe);
         if !differences.is_empty() {
             return Err(RunError::OtherRecipe { path: path(), differences });
@@ -444,10 +461,13 @@ fn training_view<'a>(
     recipe: &Recipe,
     train: &'a Dataset,
 ) -> Result<(View<'a>, View<'a>), RunError> {
-    let (held_out, images) = (recipe.validation, train.images.len());
-    match held_out < images {
-        true => Ok(recipe.view(train, Part::Train).split(held_out)),
-        false => Err(RunError::HeldOut { held_out, images }),
+    let (held_out, images, asked) = (recipe.validation, train.images.len(), recipe.train_images);
+    match recipe.training_images(images) {
+        Some(trained) => {
+            Ok(recipe.view(train, Part::Train).take(trained + held_out).split(held_out))
+        }
+        None if asked > images => Err(RunError::TooFewImages { asked, images }),
+        None => Err(RunError::HeldOut { held_out, images }),
     }
 }
 
@@ -466,15 +486,14 @@ fn fit(recipe: &mut Recipe, data: &Dataset, part: Part) -> Result<(), RunError> 
 /// The fields in which two recipes differ, `epochs` aside unless the schedule looks to their number.
 fn differences(then: &Recipe, now: &Recipe) -> Vec<String> {
     let open = !matches!(then.schedule, Schedule::Cosine { .. });
-    let table = |recipe| toml::Table::try_from(recipe).expect("a recipe is a flat table");
-    let (then, now) = (table(then), table(now));
-    let changed = now
-        .iter()
-        .filter(|(key, value)| !(open && *key == "epochs") && then.get(*key) != Some(value));
-    changed
-        .map(|(key, value)| {
-            let then = then.get(key).map_or("unset".into(), ToString::to_string);
-            format!("{key} was {then} and is now {value}")
+    let (then, now) = (then.to_table(), now.to_table());
+    let left_out = then.keys().filter(|key| !now.contains_key(*key));
+    let keys = now.keys().chain(left_out).filter(|key| !(open && *key == "epochs"));
+    keys.filter(|key| then.get(*key) != now.get(*key))
+        .map(|key| {
+            let value =
+                |table: &toml::Table| table.get(key).map_or("unset".into(), toml::Value::to_string);
+            format!("{key} was {} and is now {}", value(&then), value(&now))
         })
         .collect()
 }

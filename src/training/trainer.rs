@@ -251,7 +251,7 @@ impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
             return Err(NonFinite { tensor, step: self.optimiser.steps() + 1, epoch });
         }
         if let Some(max_norm) = clip_norm {
-            clip_norm_of(&mut self.gradient, max_norm);
+            clip_norm_of(&mut self.gradient, max_norm, self.optimiser.frozen());
         }
         self.optimiser.step(&mut self.model, &self.gradient);
 

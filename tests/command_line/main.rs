@@ -16,6 +16,7 @@ mod resuming;
 mod semi;
 mod studying;
 mod training;
+mod transfer;
 
 use std::{
     collections::BTreeMap,

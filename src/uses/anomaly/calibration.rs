@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use flate2::Crc;
 use serde::{Deserialize, Serialize};
 
 use super::{AnomalyError, Score};
-use crate::files::write_atomically;
+use crate::files::{crc32, write_atomically};
 
 /// All that a model needs to tell anomalies: which score, what it knows of normal images, and from
 /// where on an image is called an anomaly. A JSON file in the folder of the model.
@@ -72,9 +71,7 @@ impl Calibration {
 ///
 /// If it cannot be read.
 pub fn model_crc32(path: &Path) -> Result<u32, AnomalyError> {
-    let mut crc = Crc::new();
-    crc.update(&read(path)?);
-    Ok(crc.sum())
+    Ok(crc32(&read(path)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, AnomalyError> {
