@@ -296,7 +296,7 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
         elbo_kernels::Isa::active(),
         out.display()
     ));
-    notes(&run.trainer().model).iter().for_each(say);
+    notes(&run.trainer().model, recipe).iter().for_each(say);
     if resumed {
         let Position { epoch, batch, .. } = run.trainer().position;
         say(format_args!("resumed after {epoch} epochs and {batch} batches"));
