@@ -2,4 +2,5 @@
 
 pub mod anomaly;
 pub mod probe;
+pub mod repair;
 pub mod semi;
