@@ -97,6 +97,9 @@ fn what_would_have_to_invent_the_given_part_is_refused() {
     }
     place.refuses(&format!("evaluate {MODEL} --sample-quality"), 2, &["elbo complete"]);
     place.refuses(&format!("anomaly fit {MODEL}"), 2, &["completes images", "no score"]);
+    let hidden = format!("repair {MODEL} --hide bottom --out r.png");
+    place.refuses(&hidden, 2, &["elbo complete"]);
+    place.refuses("train --set given=quadrants-1 --set missing=0.5", 2, &["missing and given"]);
 }
 
 #[test]

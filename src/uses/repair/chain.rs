@@ -93,9 +93,10 @@ impl Method {
     ///
     /// # Errors
     ///
-    /// If its likelihood is not one of single images, or the method needs a density that a flow does not know.
+    /// If it is one of a part of images, its likelihood is not one of single images, or the method needs a density that a flow does not know.
     pub fn check<T: Real>(self, model: &impl Model<T>) -> Result<(), RepairError> {
         match self {
+            _ if !model.has_prior_codes() => Err(RepairError::Given),
             _ if !model.factorises() => Err(RepairError::Likelihood),
             Self::Metropolis if !model.has_exact_mean() => Err(RepairError::Flow),
             _ => Ok(()),

@@ -13,6 +13,12 @@ pub enum RepairError {
          probability: nothing can be repaired by it"
     )]
     Likelihood,
+    /// What is missing is always the same.
+    #[error(
+        "this model completes images of which one and the same part is given, and knows nothing of others: \
+         use `elbo complete`"
+    )]
+    Given,
     /// The density of a given z is not known.
     #[error(
         "the posterior of this model is a flow, whose density at a z that it has not drawn is not known: \
