@@ -40,6 +40,10 @@ pub enum Purpose {
     SamplePixels = 10,
     /// Which of the labelled images are learned from.
     Labels = 11,
+    /// z of the completions of an image; the completion's number takes the place of the epoch.
+    Completion = 12,
+    /// ε of the search for a posterior; the step takes the place of the epoch.
+    Inference = 13,
 }
 
 /// The generator of one stream: ChaCha with the seed, purpose and epoch as its key and the index

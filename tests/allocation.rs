@@ -46,6 +46,8 @@ fn main() {
         for optimiser in ["optimiser=adamw", "optimiser=sgd", "optimiser=rmsprop"] {
             trials.push(recipe(&["freeze=encoder", "clip_norm=1", optimiser], threads));
         }
+        trials.push(recipe(&["given=quadrants-1"], threads));
+        trials.push(recipe(&["given=pooled-2", "samples=2", "beta=0.5"], threads));
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
         trials.push(recipe(&[&vampprior[..], &by].concat(), threads));

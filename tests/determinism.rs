@@ -51,7 +51,7 @@ struct Outcome {
     train: Figures,
     test: Evaluation,
     likelihood: LogLikelihood,
-    samples: Vec<u32>,
+    pictures: Vec<u32>,
 }
 
 fn outcome<T: Real>(images: &Images, hidden: &[usize], activation: Activation) -> Outcome {
@@ -72,13 +72,17 @@ fn outcome_of<'a, T: Real>(
     let train = trainer.epoch(|_| ControlFlow::Continue(())).unwrap().unwrap();
     let (model, optimiser) = (&trainer.model, &trainer.optimiser);
     assert_eq!(optimiser.steps(), 3);
+    let pictures = match model.has_prior_codes() {
+        true => model.sample(5, 6),
+        false => model.reconstruct(images, &[0, 200, 7]),
+    };
     Outcome {
         weights: bits(model),
         moments: moments(optimiser),
         train,
         test: Evaluator::new(model, images).evaluate(model, &objective, 3, 1),
         likelihood: log_likelihood(model, images, 2, 4, |_| ()),
-        samples: model.sample(5, 6).iter().map(|v| v.to_bits()).collect(),
+        pictures: pictures.iter().map(|v| v.to_bits()).collect(),
     }
 }
 
@@ -128,6 +132,8 @@ fn any_number_of_threads_gives_the_same_bits_for_every_model_of_a_recipe() {
         &["flow_steps=2"],
         &["flow_steps=1", "gated=true"],
         &["conditional=true", "classes=10"],
+        &["given=quadrants-2"],
+        &["given=pooled-4"],
     ] {
         let recipe = set.iter().fold(size.clone(), |recipe, set| recipe.with(set).unwrap());
         recipe.validate().unwrap();

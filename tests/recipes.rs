@@ -5,7 +5,7 @@ use elbo::{
     distributions::bernoulli::Bernoulli,
     generation::Manifold,
     layers::{Activation, Init},
-    models::{MlpTwoLayer, Model},
+    models::{Given, MlpTwoLayer, Model},
     objectives::{Estimator, WarmUp},
     optim::{Schedule, Stage},
     parameters::{ModelPart, Parameters},
@@ -107,6 +107,10 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         Extension::Labels { gated, classes } => {
             Recipe { gated, conditional: true, classes, ..recipe }
         }
+        Extension::Given { gated, given } => {
+            let image = recipe.image.filter(|&image| given.sizes(image).is_ok());
+            Recipe { gated, given, image, ..recipe }
+        }
     })
 }
 
@@ -118,6 +122,7 @@ enum Extension {
     TwoLayers { gated: bool, hidden2: Vec<usize>, latent2: usize },
     Flow { gated: bool, flow_steps: usize, flow_width: usize },
     Labels { gated: bool, classes: Option<usize> },
+    Given { gated: bool, given: Given },
 }
 
 fn extension() -> impl Strategy<Value = Extension> {
@@ -134,6 +139,11 @@ fn extension() -> impl Strategy<Value = Extension> {
         ),
         (any::<bool>(), prop::option::of(1..=MAX_CLASSES))
             .prop_map(|(gated, classes)| Extension::Labels { gated, classes }),
+        (
+            any::<bool>(),
+            prop_oneof![(1..4u8).prop_map(Given::Quadrants), (2..5u8).prop_map(Given::Pooled)]
+        )
+            .prop_map(|(gated, given)| Extension::Given { gated, given }),
     ]
 }
 

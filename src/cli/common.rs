@@ -219,6 +219,10 @@ pub fn notes(model: &AnyModel<f32>) -> Vec<&'static str> {
             "this model is told the label of each image: its figures are of log p(x|y)",
         ),
         (
+            matches!(model, AnyModel::Completion(_)),
+            "this model is given a part of each image: its figures are of log p(missing | given)",
+        ),
+        (
             matches!(model, AnyModel::TwoLayer(_)),
             "active units are those of the first layer of latent variables",
         ),
@@ -244,6 +248,17 @@ pub fn require_classes(trained: &Trained, option: &str) -> Result<(), Usage> {
     Err(Usage::new(format!(
         "{model}: {option} is for a conditional model, which reads labels; train one with --set \
          conditional=true"
+    )))
+}
+
+/// Refuses a model that has nothing to draw without a part of an image.
+pub fn require_prior_codes(trained: &Trained) -> Result<(), Usage> {
+    if trained.vae.has_prior_codes() {
+        return Ok(());
+    }
+    Err(Usage::new(format!(
+        "{} completes images, and draws none without a part of one: use `elbo complete`",
+        trained.path.display()
     )))
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::common::{DataArguments, Trained, Usage, notes, print, print_json};
+use super::common::{DataArguments, Trained, Usage, notes, print, print_json, require_prior_codes};
 use crate::{
     data::{Treatment, View},
     distributions::any::LikelihoodKind,
@@ -95,6 +95,14 @@ fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
                  cannot be compared"
             )));
         }
+        if pair[0].recipe.given != pair[1].recipe.given {
+            let given = [pair[0].recipe.given, pair[1].recipe.given];
+            return Err(Usage::new(format!(
+                "of the images {a} is given {}, {b} {}: their figures are of other pixels, and cannot be \
+                 compared",
+                given[0], given[1]
+            )));
+        }
         if is != other {
             return Err(Usage::new(format!(
                 "{a} is a model of {is} pixels and {b} of {other} ones: those are different data, and \
@@ -157,6 +165,9 @@ fn refuse_impossible(arguments: &Arguments, trained: &Trained, images: usize) ->
         )));
     }
     let k = Settings::default().k;
+    if arguments.sample_quality {
+        require_prior_codes(trained)?;
+    }
     if arguments.sample_quality && images <= k {
         return Err(Usage::new(format!("sample quality needs more than {k} images")));
     }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::common::{ModelArgument, Usage, check_label, png_path, report_written};
+use super::common::{
+    ModelArgument, Usage, check_label, png_path, report_written, require_prior_codes,
+};
 use crate::{
     generation::{Generate, Manifold},
     models::Model,
@@ -50,6 +52,7 @@ impl From<Grid> for Manifold {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
+    require_prior_codes(&trained)?;
     if trained.recipe.latent != 2 {
         let (model, latent) = (trained.path.display(), trained.recipe.latent);
         bail!(

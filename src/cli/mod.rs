@@ -3,6 +3,7 @@
 mod anomaly;
 mod check;
 mod common;
+mod complete;
 mod encode;
 mod evaluate;
 mod info;
@@ -68,6 +69,7 @@ enum Command {
     Probe(probe::Arguments),
     Interpolate(interpolate::Arguments),
     Walk(walk::Arguments),
+    Complete(complete::Arguments),
     Semi(semi::Arguments),
     Info(info::Arguments),
     Study(study::Arguments),
@@ -104,6 +106,7 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
         Command::Probe(a) => probe::run(&a),
         Command::Interpolate(a) => interpolate::run(&a),
         Command::Walk(a) => walk::run(&a),
+        Command::Complete(a) => complete::run(&a),
         Command::Semi(a) => semi::run(&a),
         Command::Info(a) => info::run(&a),
         Command::Study(a) => study::run(&a),

@@ -12,10 +12,11 @@ use crate::{
     models::{AnyModel, Model},
     pictures::{
         Panel, ScatterPlot, Series, Thumbnails, save_grid, save_learning_curves, save_pairs,
-        save_scatter,
+        save_scatter, save_stacks,
     },
     real::cast,
     training::Row,
+    uses::completion::Completed,
 };
 
 /// About as many columns as rows.
@@ -32,6 +33,19 @@ pub fn reconstructions(path: &Path, vae: &AnyModel<f32>, view: View<'_>, n: usiz
     let reconstructions = vae.reconstruct(view, &indices);
     let columns = indices.len().min(10);
     save_pairs(path, originals.view(), reconstructions.view(), height, width, columns)?;
+    Ok(())
+}
+
+/// The completions of an image that a picture shows one by one.
+const SHOWN: usize = 6;
+
+/// Below what is given of each image the image itself, the mean of its completions, and some of those one by
+/// one.
+pub fn completions(path: &Path, completed: &Completed, [height, width]: [usize; 2]) -> Result<()> {
+    let mean = completed.mean();
+    let mut layers = vec![completed.given.view(), completed.originals.view(), mean.view()];
+    layers.extend(completed.draws.iter().take(SHOWN).map(|draw| draw.view()));
+    save_stacks(path, &layers, height, width, completed.given.nrows().min(10))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use ndarray::{Array2, Axis};
 
 use super::common::{
     ModelArgument, Trained, Usage, check_label, parse_positive, png_path, report_written,
-    require_classes,
+    require_classes, require_prior_codes,
 };
 use crate::{generation::Generate, models::Model, pictures::save_grid};
 
@@ -72,6 +72,7 @@ fn parse_code(text: &str) -> Result<Code, String> {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
+    require_prior_codes(&trained)?;
     let vae = &trained.vae;
     let (classes, latent) = (vae.classes(), vae.latent());
     let codes = match &arguments.z[..] {

@@ -52,8 +52,8 @@ pub struct Arguments {
     /// Images without a label in each step
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
-    /// α, the weight of the mean of ln q(y|x) over the labelled images
-    #[arg(long, value_name = "A", default_value = "1", value_parser = parse_positive)]
+    /// α, the weight of the mean of ln q(y|x) over the labelled images, beside bounds in nats per image
+    #[arg(long, value_name = "A", default_value = "0.1", value_parser = parse_positive)]
     alpha: f64,
     /// α of Adam
     #[arg(long, value_name = "A", default_value = "4.2e-4", value_parser = parse_positive)]

@@ -25,11 +25,12 @@ use super::{
 use crate::{
     data::{self, Dataset, Images, Part},
     generation::Generate,
-    models::Model,
+    models::{AnyModel, Given, Model},
     parameters::{ModelPart, Parameters},
     pictures::save_grid,
     recipe::{BUILT_IN, Origin, Recipe},
     training::{Checkpoint, Outcome, Position, Row, Run, files, load_model},
+    uses::completion::complete,
 };
 
 /// Train a model and write its weights, metrics and pictures
@@ -401,6 +402,7 @@ fn architecture(recipe: &Recipe) -> String {
         (0, 0) if recipe.conditional => {
             format!("{first} with labels of {} classes", recipe.classes.unwrap_or_default())
         }
+        (0, 0) if recipe.given != Given::Nothing => format!("{first} with {} given", recipe.given),
         (0, 0) => first,
         (0, 1) => format!("{first} with a flow of 1 step"),
         (0, steps) => format!("{first} with a flow of {steps} steps"),
@@ -432,16 +434,24 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<Vec<PathBuf>> 
     }
 
     pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, view, 30)?;
-    let samples = vae.sample(100, recipe.seed);
-    save_grid(&out.join(files::SAMPLES), samples.view(), height, width, 10)?;
     pictures::latent(&out.join(files::LATENT), vae, view, test.labels.as_deref(), None)?;
     pictures::curves(&out.join(files::CURVES), run.rows())?;
-    written.extend([files::RECONSTRUCTIONS, files::SAMPLES, files::LATENT, files::CURVES]);
+    written.extend([files::RECONSTRUCTIONS, files::LATENT, files::CURVES]);
+    if let AnyModel::Completion(model) = vae {
+        let shown: Vec<usize> = view.indices().take(10).collect();
+        let completed = complete(model, view, &shown, 10, recipe.seed);
+        pictures::completions(&out.join(files::COMPLETIONS), &completed, size)?;
+        written.push(files::COMPLETIONS);
+    } else {
+        let samples = vae.sample(100, recipe.seed);
+        save_grid(&out.join(files::SAMPLES), samples.view(), height, width, 10)?;
+        written.push(files::SAMPLES);
+    }
     if vae.classes() > 0 {
         let pictures = vae.sample_classes(10, recipe.seed);
         save_grid(&out.join(files::CLASSES), pictures.view(), height, width, vae.classes())?;
         written.push(files::CLASSES);
-    } else if recipe.latent == 2 {
+    } else if recipe.latent == 2 && vae.has_prior_codes() {
         let points = recipe.manifold.points(10);
         pictures::manifold(&out.join(files::MANIFOLD), vae, points.view(), size)?;
         written.push(files::MANIFOLD);

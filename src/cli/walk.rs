@@ -8,6 +8,7 @@ use ndarray::{Array2, Axis, stack};
 
 use super::common::{
     DataArguments, ModelArgument, Trained, class_code, parse_positive, png_path, report_written,
+    require_prior_codes,
 };
 use crate::{
     generation::{Generate, tour},
@@ -81,6 +82,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let trained = arguments.model.load()?;
     let stations = match &arguments.classes {
         None => {
+            require_prior_codes(&trained)?;
             let Arguments { n, seed, temperature, .. } = *arguments;
             trained.vae.prior_at(n as usize, seed, temperature)
         }

@@ -142,14 +142,15 @@ impl<'a> View<'a> {
             }
         });
     }
-    /// Row n of `y` becomes the label of image `indices[n]`: 1 at its class, else 0. A `y` without columns
-    /// asks for nothing.
+
+    /// Row n of `y` (indices, classes) becomes the label of image `indices[n]`: 1 at its class, else 0. A model
+    /// of no classes asks for nothing, and `y` is left alone.
     ///
     /// # Panics
     ///
-    /// If `y` has columns and there are no labels, or a label that is none of its columns.
-    pub fn label<T: Real>(&self, indices: &[usize], y: &mut Array2<T>) {
-        if y.ncols() == 0 {
+    /// If there are classes and no labels, or a label that is none of them.
+    pub fn label<T: Real>(&self, classes: usize, indices: &[usize], y: &mut Array2<T>) {
+        if classes == 0 {
             return;
         }
         let labels = self.labels.expect("a model with labels sees labelled images");
@@ -265,7 +266,7 @@ mod tests {
         let labels: Vec<u8> = (0..images.len()).map(|i| (i % 3) as u8).collect();
         let view = View::new(&images, Part::Train).labelled(&labels);
         let mut y = Array2::from_elem((2, 3), 7.0);
-        view.label(&[2, 0], &mut y);
+        view.label(3, &[2, 0], &mut y);
         assert_eq!(y, ndarray::array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]);
     }
 

@@ -113,7 +113,7 @@ fn batch_sums<T: Real, M: Model<T>>(
     let indices: Vec<usize> = batch.clone().collect();
     let mut w = model.workspace_for(indices.len(), 1);
     images.gather(&indices, 0, &mut M::signals(&mut w).x);
-    images.label(&indices, &mut M::signals(&mut w).y);
+    images.label(model.classes(), &indices, &mut M::signals(&mut w).y);
     model.encode(&mut w);
     let start = (LogSumExp::default(), EffectiveSampleSize::default());
     let mut sums = vec![start; indices.len()];

@@ -56,7 +56,7 @@ pub fn terms<'a, T: Real, M: Model<T>>(
             let mut w = model.workspace_for(indices.len(), samples);
             let s = M::signals(&mut w);
             images.gather(indices, 0, &mut s.x);
-            images.label(indices, &mut s.y);
+            images.label(model.classes(), indices, &mut s.y);
             let noise = indices.iter().copied();
             random::fill_normal(&mut s.eps, seed, Purpose::TestNoise, 0, noise);
             model.evaluate(&objective, &mut w);

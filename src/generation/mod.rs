@@ -81,7 +81,7 @@ pub trait Generate<T: Real>: Model<T> {
             for ((indices, mu), log_var) in indices.chunks(EVALUATION_BATCH).zip(mu).zip(log_var) {
                 let mut w = self.workspace_for(indices.len(), 1);
                 images.gather(indices, 0, &mut Self::signals(&mut w).x);
-                images.label(indices, &mut Self::signals(&mut w).y);
+                images.label(self.classes(), indices, &mut Self::signals(&mut w).y);
                 self.encode(&mut w);
                 let s = Self::signals(&mut w);
                 assign_cast(s.mu.view(), mu);
@@ -103,18 +103,18 @@ pub trait Generate<T: Real>: Model<T> {
         }
     }
 
-    /// The code that stands for each of the images at `indices`, (images, latent + classes): z at ε = 0, and
-    /// beside it the label where the model has them. Of a Gaussian posterior that z is μ; a flow takes μ
+    /// The code that stands for each of the images at `indices`, (images, latent + given): z at ε = 0, and
+    /// beside it the label where the model has them, or the part of an image that is given. Of a Gaussian posterior that z is μ; a flow takes μ
     /// further.
     fn codes<'a>(&self, images: impl Into<View<'a>>, indices: &[usize]) -> Array2<f32> {
         let images = images.into();
-        let mut codes = Array2::zeros((indices.len(), self.latent() + self.classes()));
+        let mut codes = Array2::zeros((indices.len(), self.latent() + self.given()));
         let z_y = codes.axis_chunks_iter_mut(Axis(0), EVALUATION_BATCH);
         team(|| {
             for (indices, z_y) in indices.chunks(EVALUATION_BATCH).zip(z_y) {
                 let mut w = self.workspace_for(indices.len(), 1);
                 images.gather(indices, 0, &mut Self::signals(&mut w).x);
-                images.label(indices, &mut Self::signals(&mut w).y);
+                images.label(self.classes(), indices, &mut Self::signals(&mut w).y);
                 self.encode(&mut w);
                 // ε of a fresh workspace is 0.
                 self.log_weights(&mut w);
@@ -126,7 +126,7 @@ pub trait Generate<T: Real>: Model<T> {
         codes
     }
 
-    /// E[x|z] for each [code](Self::codes), (n, latent + classes): (n, pixels).
+    /// E[x|z] for each [code](Self::codes), (n, latent + given): (n, pixels).
     fn decode_mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut means = Array2::zeros((z.nrows(), self.pixels()));
         let batches = z.axis_chunks_iter(Axis(0), EVALUATION_BATCH);
@@ -182,8 +182,8 @@ pub trait Generate<T: Real>: Model<T> {
         self.decode_mean(cast(self.codes(images, indices).view()).view())
     }
 
-    /// `steps` codes on a way from one code to another, both included, (steps, latent + classes): z on this
-    /// course, and a label beside it straight to the other.
+    /// `steps` codes on a way from one code to another, both included, (steps, latent + given): z on this
+    /// course, and what is beside it straight to the other.
     fn path(
         &self,
         from: ArrayView1<'_, f64>,
@@ -198,7 +198,7 @@ pub trait Generate<T: Real>: Model<T> {
         codes
     }
 
-    /// The mean of the [codes](Self::codes) of all images of a class, (latent + classes); nothing where there
+    /// The mean of the [codes](Self::codes) of all images of a class, (latent + given); nothing where there
     /// is no image of it. `labels` has one for each of all images.
     fn class_code<'a>(
         &self,

@@ -240,9 +240,10 @@ pub fn model<M: Model<f64>>(
     let s = M::signals(&mut w);
     s.x.assign(x);
     s.eps.assign(eps);
-    // Without classes, `y` has no columns, and no element to visit.
-    s.y.indexed_iter_mut().for_each(|((n, class), y)| {
-        *y = f64::from(u8::from(class == n % model.classes()));
+    let classes = model.classes();
+    let labels = s.y.indexed_iter_mut().filter(|_| classes > 0);
+    labels.for_each(|((n, class), y)| {
+        *y = f64::from(u8::from(class == n % classes));
     });
     model.gradient(objective, &mut w, &mut d);
     parameters(model, &d, tried, |model| -model.evaluate(objective, &mut w).objective)

@@ -1,10 +1,10 @@
 //! A model that is chosen when the program runs.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, ArrayViewMutD, Axis};
 
 use super::{
-    Conditional, ConditionalWorkspace, Decoder, Encoder, IafVae, IafWorkspace, Model, TwoLayer,
-    TwoLayerWorkspace, Vae, Vamp, VampWorkspace, Workspace,
+    Completion, CompletionWorkspace, Conditional, ConditionalWorkspace, Decoder, Encoder, IafVae,
+    IafWorkspace, Model, TwoLayer, TwoLayerWorkspace, Vae, Vamp, VampWorkspace, Workspace,
 };
 use crate::{
     distributions::any::AnyLikelihood,
@@ -32,6 +32,9 @@ pub type AnyIaf<T> = IafVae<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
 /// The same that reads labels beside the images.
 pub type AnyConditional<T> = Conditional<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
 
+/// The same that completes images of which a part is given.
+pub type AnyCompletion<T> = Completion<T, Network<T>, AnyDecoder<T>, AnyLikelihood<T>>;
+
 /// Any of the models of this module: what a recipe names.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyModel<T> {
@@ -45,6 +48,8 @@ pub enum AnyModel<T> {
     Iaf(AnyIaf<T>),
     /// With labels beside the images.
     Conditional(AnyConditional<T>),
+    /// With a part of each image given.
+    Completion(Box<AnyCompletion<T>>),
 }
 
 /// The workspace of the model at hand.
@@ -59,6 +64,8 @@ pub enum AnyWorkspace<T: Real> {
     Iaf(Box<IafWorkspace<T, Network<T>, AnyDecoder<T>>>),
     /// Of one with labels.
     Conditional(Box<ConditionalWorkspace<T, Network<T>, AnyDecoder<T>>>),
+    /// Of one that completes images.
+    Completion(Box<CompletionWorkspace<T, Network<T>, AnyDecoder<T>>>),
 }
 
 /// `$body` with the model at hand as `$model`.
@@ -70,6 +77,7 @@ macro_rules! each {
             AnyModel::TwoLayer($model) => $body,
             AnyModel::Iaf($model) => $body,
             AnyModel::Conditional($model) => $body,
+            AnyModel::Completion($model) => $body,
         }
     };
 }
@@ -83,6 +91,7 @@ macro_rules! each_with {
             (AnyModel::TwoLayer($model), AnyWorkspace::TwoLayer($w)) => $body,
             (AnyModel::Iaf($model), AnyWorkspace::Iaf($w)) => $body,
             (AnyModel::Conditional($model), AnyWorkspace::Conditional($w)) => $body,
+            (AnyModel::Completion($model), AnyWorkspace::Completion($w)) => $body,
             _ => panic!("a workspace of another model"),
         }
     };
@@ -101,7 +110,7 @@ impl<T: Real> AnyModel<T> {
         let of_image = size(layers(encoder));
         let of_sample = size(decoder.hidden.dense_layers().chain([&decoder.output]));
         let (image_more, sample_more) = match self {
-            Self::Vae(_) | Self::Vamp(_) | Self::Conditional(_) => (0, 0),
+            Self::Vae(_) | Self::Vamp(_) | Self::Conditional(_) | Self::Completion(_) => (0, 0),
             Self::TwoLayer(model) => {
                 (0, size(layers(&model.encoder2).chain(layers(&model.decoder2))))
             }
@@ -122,10 +131,11 @@ impl<T: Real> AnyModel<T> {
             Self::TwoLayer(model) => &model.vae,
             Self::Iaf(model) => &model.vae,
             Self::Conditional(model) => &model.vae,
+            Self::Completion(model) => &model.model.vae,
         }
     }
 
-    /// As [`Vae::set_output_bias`].
+    /// As [`Vae::set_output_bias`], with a mean for each pixel of an image.
     pub fn set_output_bias(&mut self, means: &Array1<f64>) {
         let vae = match self {
             Self::Vae(vae) => vae,
@@ -133,6 +143,10 @@ impl<T: Real> AnyModel<T> {
             Self::TwoLayer(model) => &mut model.vae,
             Self::Iaf(model) => &mut model.vae,
             Self::Conditional(model) => &mut model.vae,
+            Self::Completion(model) => {
+                let missing = means.select(Axis(0), &model.parts.missing);
+                return model.model.vae.set_output_bias(&missing);
+            }
         };
         vae.set_output_bias(means);
     }
@@ -167,6 +181,14 @@ impl<T: Real> Model<T> for AnyModel<T> {
         each!(self, model => model.classes())
     }
 
+    fn given(&self) -> usize {
+        each!(self, model => model.given())
+    }
+
+    fn has_prior_codes(&self) -> bool {
+        each!(self, model => model.has_prior_codes())
+    }
+
     fn has_exact_kl(&self) -> bool {
         each!(self, model => model.has_exact_kl())
     }
@@ -190,6 +212,9 @@ impl<T: Real> Model<T> for AnyModel<T> {
             Self::Conditional(model) => {
                 AnyWorkspace::Conditional(Box::new(model.workspace_for(images, samples)))
             }
+            Self::Completion(model) => {
+                AnyWorkspace::Completion(Box::new(model.workspace_for(images, samples)))
+            }
         }
     }
 
@@ -200,6 +225,7 @@ impl<T: Real> Model<T> for AnyModel<T> {
             AnyWorkspace::TwoLayer(w) => AnyTwoLayer::signals(w),
             AnyWorkspace::Iaf(w) => AnyIaf::signals(w),
             AnyWorkspace::Conditional(w) => AnyConditional::signals(w),
+            AnyWorkspace::Completion(w) => AnyCompletion::signals(w),
         }
     }
 
@@ -231,6 +257,9 @@ impl<T: Real> Model<T> for AnyModel<T> {
             (Self::Conditional(model), AnyWorkspace::Conditional(w), Self::Conditional(d)) => {
                 model.gradient(objective, w, d)
             }
+            (Self::Completion(model), AnyWorkspace::Completion(w), Self::Completion(d)) => {
+                model.gradient(objective, w, d)
+            }
             _ => panic!("a workspace or a gradient of another model"),
         }
     }
@@ -256,8 +285,9 @@ impl<T: Real> Parameters<T> for AnyModel<T> {
     fn tensors(&self) -> impl Iterator<Item = ArrayViewD<'_, T>> {
         let (vae, vamp, two_layer, iaf) = match self {
             Self::Vae(vae) => (Some(vae), None, None, None),
-            // All that a conditional model has is in its networks.
+            // All that these two have is in their networks.
             Self::Conditional(model) => (Some(&model.vae), None, None, None),
+            Self::Completion(model) => (Some(&model.model.vae), None, None, None),
             Self::Vamp(vamp) => (None, Some(vamp), None, None),
             Self::TwoLayer(model) => (None, None, Some(&**model), None),
             Self::Iaf(model) => (None, None, None, Some(model)),
@@ -272,6 +302,7 @@ impl<T: Real> Parameters<T> for AnyModel<T> {
         let (vae, vamp, two_layer, iaf) = match self {
             Self::Vae(vae) => (Some(vae), None, None, None),
             Self::Conditional(model) => (Some(&mut model.vae), None, None, None),
+            Self::Completion(model) => (Some(&mut model.model.vae), None, None, None),
             Self::Vamp(vamp) => (None, Some(vamp), None, None),
             Self::TwoLayer(model) => (None, None, Some(&mut **model), None),
             Self::Iaf(model) => (None, None, None, Some(model)),

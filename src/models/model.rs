@@ -34,6 +34,17 @@ pub trait Model<T: Real>: Parameters<T> {
         0
     }
 
+    /// How wide a code is beside z: what the decoder reads besides, as a label of so many classes is.
+    fn given(&self) -> usize {
+        self.classes()
+    }
+
+    /// Whether [codes](Self::prior) can be drawn without an image. Not where a part of one is
+    /// [given](super::Completion).
+    fn has_prior_codes(&self) -> bool {
+        true
+    }
+
     /// Whether KL(q(z|x) ‖ p(z)) has a closed form. Without one, only
     /// [sampled](Objective::sampled) objectives can be evaluated.
     fn has_exact_kl(&self) -> bool;
@@ -78,8 +89,12 @@ pub trait Model<T: Real>: Parameters<T> {
     /// [encoded](Self::encode) last. Their sum is the logarithm of an importance weight.
     fn log_weights(&self, w: &mut Self::Workspace);
 
-    /// n draws of the code that [`mean`](Self::mean) decodes, (n, latent + classes): z ~ p(z), and beside it
+    /// n draws of the code that [`mean`](Self::mean) decodes, (n, latent + given): z ~ p(z), and beside it
     /// a label where the model has them.
+    ///
+    /// # Panics
+    ///
+    /// If there [are none](Self::has_prior_codes).
     fn prior(&self, n: usize, seed: u64) -> Array2<f64> {
         self.prior_at(n, seed, 1.0)
     }
@@ -87,8 +102,12 @@ pub trait Model<T: Real>: Parameters<T> {
     /// The same draws at a temperature T, by which all of their standard normal numbers are multiplied:
     /// those of N(0, I) become draws of N(0, T²·I). Below 1 they keep to what is likely, and pictures
     /// are cleaner and more alike (Kingma & Dhariwal 2018, *Glow*, section 6).
+    ///
+    /// # Panics
+    ///
+    /// As [`prior`](Self::prior).
     fn prior_at(&self, n: usize, seed: u64, temperature: f64) -> Array2<f64>;
 
-    /// Codes -> E[x|z], (n, latent + classes) to (n, pixels), in one batch. For pictures, where speed is no matter.
+    /// Codes -> E[x|z], (n, latent + given) to (n, pixels), in one batch. For pictures, where speed is no matter.
     fn mean(&self, z: ArrayView2<'_, f64>) -> Array2<f32>;
 }

@@ -15,8 +15,8 @@ use crate::real::{Real, flat};
 pub struct Signals<T> {
     /// The images, (batch, pixels). The caller fills it.
     pub x: Array2<T>,
-    /// Their labels, (batch, classes): 1 at the class of an image, else 0. Without columns where the
-    /// [model](crate::models::Model::classes) knows of no labels. The caller fills it.
+    /// What is [given](crate::models::Model::given) beside them, (batch, given), and without columns where
+    /// nothing is. Labels, 1 at the class of an image, else 0, the caller fills in, and the model a part of x.
     pub y: Array2<T>,
     /// Standard normal noise, (K·N, latent), or wider where a [model](crate::models::Model::noise) needs
     /// more of it. The caller fills it.

@@ -5,7 +5,10 @@ use crate::{
     data::{Dataset, Part, UnusableLabels, View},
     distributions::Likelihood,
     layers::Network,
-    models::{AnyModel, AnyVae, Conditional, Decoder, Encoder, IafVae, MlpVae, TwoLayer, Vamp},
+    models::{
+        AnyModel, AnyVae, Completion, Conditional, Decoder, Encoder, Given, IafVae, MlpVae,
+        TwoLayer, Vamp,
+    },
     objectives::{AnyObjective, Elbo, Iwae, SampledElbo, WarmUp, WeightedElbo},
     optim::Settings,
     random::{self, Purpose},
@@ -115,22 +118,29 @@ impl Recipe {
     ///
     /// If `image` or the `classes` of a conditional model are not known yet, or the recipe is not [valid](Self::validate).
     pub fn model<T: Real>(&self) -> AnyModel<T> {
-        let pixels = self.pixel_count().expect("the size of the images is known");
+        let image = self.image.expect("the size of the images is known");
         let rng = &mut random::rng(self.seed, Purpose::Init, 0, 0);
         let classes = self.class_count().expect("the classes are known");
+        let parts = self.given.parts(image).expect("images that can be cut so");
+        // What is modelled, and what the networks read beside it.
+        let (pixels, beside) = (parts.missing.len(), classes + parts.given.len());
         let likelihood = self.likelihood.build(self.variance);
         let Self { hidden, latent, activation, init, gated, .. } = self;
         let network = |inputs, widths: &[usize], rng: &mut _| match gated {
             true => Network::gated(inputs, widths, *init, rng),
             false => Network::mlp(inputs, widths, *activation, *init, rng),
         };
-        let encoder = Encoder::new(network(pixels + classes, hidden, rng), *latent, *init, rng);
+        let encoder = Encoder::new(network(pixels + beside, hidden, rng), *latent, *init, rng);
         let outputs = likelihood.outputs(pixels);
-        let decoder = network(*latent + classes, &reversed(hidden), rng);
+        let decoder = network(*latent + beside, &reversed(hidden), rng);
         let decoder = Decoder::new(decoder, outputs, *init, rng);
         let vae = AnyVae { encoder, decoder, likelihood };
         if classes > 0 {
             return AnyModel::Conditional(Conditional::new(vae, classes));
+        }
+        if self.given != Given::Nothing {
+            let model = Conditional::new(vae, beside);
+            return AnyModel::Completion(Box::new(Completion::new(model, parts)));
         }
         match (self.prior, self.latent2, self.flow_steps) {
             (Prior::VampPrior, ..) => AnyModel::Vamp(Vamp::new(vae, self.pseudo_inputs, rng)),

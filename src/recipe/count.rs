@@ -4,21 +4,24 @@ use super::{Prior, Recipe, build::reversed};
 
 impl Recipe {
     /// The number of parameters of [`Recipe::model`], without building it; `None` before `image`
-    /// or the `classes` of a conditional model are known, or where it overflows.
+    /// or the `classes` of a conditional model are known, where images cannot be cut as `given` says, or where it overflows.
     pub fn parameter_count(&self) -> Option<usize> {
         let pixels = self.pixel_count()?;
         let prior = match self.prior {
             Prior::Normal => Some(0),
             Prior::VampPrior => self.pseudo_inputs.checked_mul(pixels),
         };
-        sum([self.vae(pixels), prior, self.second_layer(), self.flow(pixels)])
+        sum([self.vae(), prior, self.second_layer(), self.flow(pixels)])
     }
 
     /// Of the networks between x and z, and the likelihood.
-    fn vae(&self, pixels: usize) -> Option<usize> {
+    fn vae(&self) -> Option<usize> {
         let mirrored = reversed(&self.hidden);
-        let (outputs, classes) = (self.likelihood.outputs(pixels)?, self.class_count()?);
-        let (x_y, z_y) = (pixels.checked_add(classes)?, self.latent.checked_add(classes)?);
+        let [missing, given] = self.given.sizes(self.image?).ok()?;
+        let outputs = self.likelihood.outputs(missing)?;
+        let beside = self.class_count()?.checked_add(given)?;
+        let x_y = missing.checked_add(beside)?;
+        let z_y = self.latent.checked_add(beside)?;
         sum([
             self.encoder(x_y, &self.hidden, self.latent),
             self.hidden_layers(z_y, &mirrored),

@@ -18,13 +18,14 @@ use crate::{
     distributions::any::LikelihoodKind,
     generation::Manifold,
     layers::{Activation, Init},
+    models::Given,
     objectives::{Estimator, WarmUp},
     optim::{Kind, Schedule},
     parameters::ModelPart,
 };
 
 /// The recipes that come with the crate: name and TOML.
-pub const BUILT_IN: [(&str, &str); 14] = [
+pub const BUILT_IN: [(&str, &str); 16] = [
     ("tutorial", include_str!("../../recipes/tutorial.toml")),
     ("pytorch-example", include_str!("../../recipes/pytorch-example.toml")),
     ("beta-vae", include_str!("../../recipes/beta-vae.toml")),
@@ -39,6 +40,8 @@ pub const BUILT_IN: [(&str, &str); 14] = [
     ("iwae-2layer", include_str!("../../recipes/iwae-2layer.toml")),
     ("iaf", include_str!("../../recipes/iaf.toml")),
     ("conditional", include_str!("../../recipes/conditional.toml")),
+    ("completion", include_str!("../../recipes/completion.toml")),
+    ("super-resolution", include_str!("../../recipes/super-resolution.toml")),
 ];
 
 /// The most hidden layers that a recipe may ask for.
@@ -92,6 +95,9 @@ pub struct Recipe {
     pub flow_width: usize,
     /// Whether both networks read the image's label: [`Conditional`](crate::models::Conditional).
     pub conditional: bool,
+    /// What is given of every image, so that the model is one of the rest:
+    /// [`Completion`](crate::models::Completion).
+    pub given: Given,
     /// How the weights start.
     pub init: Init,
     /// How the bias of the decoder's last layer starts.
@@ -214,6 +220,7 @@ impl Default for Recipe {
             flow_steps: 0,
             flow_width: 320,
             conditional: false,
+            given: Given::Nothing,
             init: Init::Pytorch,
             output_bias: OutputBias::Init,
             pixels: Treatment::Grey,

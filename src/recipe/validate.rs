@@ -7,6 +7,7 @@ use super::{
 use crate::{
     data::Treatment,
     distributions::any::LikelihoodKind,
+    models::Given,
     objectives::{Estimator, WarmUp},
     parameters::ModelPart,
 };
@@ -158,8 +159,12 @@ impl Recipe {
                 in_range(height, MAX_WIDTH) && in_range(width, MAX_WIDTH),
                 format!("image is {height} x {width}, and each must be 1 to {MAX_WIDTH}"),
             );
+            let cut = self.given.sizes([height, width]).err();
+            let can_be_cut = cut.is_none();
+            demand(can_be_cut, cut.unwrap_or_default());
             demand(
                 self.class_count().is_none()
+                    || !can_be_cut
                     || self.parameter_count().is_some_and(|n| n <= MAX_PARAMETERS),
                 format!("the model would have more than {MAX_PARAMETERS} parameters"),
             );
@@ -222,9 +227,14 @@ impl Recipe {
             ),
         );
         let extensions = self.extensions();
-        for key in extensions.iter().filter(|_| self.conditional) {
-            demand(false, format!("conditional and {key} do not go together"));
+        let gives = [(self.conditional, "conditional"), (self.given != Given::Nothing, "given")];
+        let gives: Vec<&str> = gives.into_iter().filter(|g| g.0).map(|g| g.1).collect();
+        for name in &gives {
+            for key in &extensions {
+                demand(false, format!("{name} and {key} do not go together"));
+            }
         }
+        demand(gives.len() < 2, format!("{} do not go together", gives.join(" and ")));
         demand(
             extensions.len() < 2,
             format!("{} do not go together: each makes another model", extensions.join(" and ")),

@@ -43,12 +43,15 @@ pub mod files {
     pub const MANIFOLD: &str = "manifold.png";
     /// The same draws of z with each class in turn, of a conditional model.
     pub const CLASSES: &str = "classes.png";
+    /// Test images completed, of a model that is given a part of each.
+    pub const COMPLETIONS: &str = "completions.png";
     /// The latent means of the test set.
     pub const LATENT: &str = "latent.svg";
     /// The figures against the epoch.
     pub const CURVES: &str = "curves.svg";
     /// What is drawn once a run is complete.
-    pub const PICTURES: [&str; 6] = [RECONSTRUCTIONS, SAMPLES, MANIFOLD, CLASSES, LATENT, CURVES];
+    pub const PICTURES: [&str; 7] =
+        [RECONSTRUCTIONS, SAMPLES, MANIFOLD, CLASSES, COMPLETIONS, LATENT, CURVES];
 }
 
 /// A run in progress, in its folder.

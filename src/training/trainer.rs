@@ -240,7 +240,7 @@ impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
 
         let s = M::signals(w);
         self.images.gather(indices, epoch, &mut s.x);
-        self.images.label(indices, &mut s.y);
+        self.images.label(self.model.classes(), indices, &mut s.y);
         let noise = indices.iter().copied();
         random::fill_normal(&mut s.eps, seed, Purpose::TrainNoise, epoch, noise);
         let figures = self.model.gradient(&self.objective, w, &mut self.gradient);

@@ -1,5 +1,6 @@
 //! What trained models are good for, one room for each use.
 
 pub mod anomaly;
+pub mod completion;
 pub mod probe;
 pub mod semi;

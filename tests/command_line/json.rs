@@ -56,6 +56,7 @@ fn every_command_prints_one_object_that_names_the_files_it_wrote() {
         format!("probe {MODEL} --labels 10"),
         format!("interpolate {MODEL} --from 1 --to 2 --out a.png"),
         format!("walk {MODEL} -n 2 --steps 2 --out a.png"),
+        format!("complete {MODEL} --given quadrants-1 --steps 2 --out a.png"),
         "semi --labels 10 --hidden 4 --latent 2 --epochs 1".into(),
         format!("info {MODEL}"),
         "study".into(),

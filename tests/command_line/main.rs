@@ -2,6 +2,7 @@
 //! same bytes however it is cut and computed, and that whatever is wrong gets one clear message.
 
 mod anomaly;
+mod completing;
 mod conditional;
 mod determinism;
 mod extensions;

@@ -3,6 +3,7 @@
 
 mod adam;
 mod bernoulli;
+mod completion;
 mod estimators;
 mod evaluation;
 mod expected_gradient;

@@ -13,6 +13,11 @@ pub enum AnomalyError {
          no score is defined"
     )]
     Conditional,
+    /// The model is given a part of what it sees.
+    #[error(
+        "a model that completes images is given a part of each: no score of the whole is defined"
+    )]
+    Given,
     /// An image's score would depend on the images beside it.
     #[error(
         "the likelihood takes its variance from the images at hand, so that no single one has a score"

@@ -11,7 +11,7 @@ use crate::{
     distributions::any::LikelihoodKind,
     evaluation::{EVALUATION_BATCH, Terms, log_likelihoods, terms},
     generation::Generate,
-    models::Model,
+    models::{Given, Model},
     real::Real,
     recipe::Recipe,
 };
@@ -92,11 +92,12 @@ impl Kind {
     ///
     /// # Errors
     ///
-    /// If it is conditional, or its likelihood is not one that a score of single images can be made of.
+    /// If it is conditional or completes images, or its likelihood is not one that a score of single images can be made of.
     pub fn check(self, recipe: &Recipe) -> Result<(), AnomalyError> {
         let likelihood = recipe.likelihood;
         match self {
             _ if recipe.conditional => Err(AnomalyError::Conditional),
+            _ if recipe.given != Given::Nothing => Err(AnomalyError::Given),
             _ if !likelihood.factorises() => Err(AnomalyError::Likelihood),
             Self::LikelihoodRatio if likelihood != LikelihoodKind::Bernoulli => {
                 Err(AnomalyError::Background { likelihood })

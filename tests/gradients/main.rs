@@ -4,6 +4,8 @@
 //! `cargo test --test gradients` prints a table: for every parameter tensor and every input, the
 //! largest relative error that was found, in brackets, and whether it is within [`TOLERANCE`].
 
+mod models;
+
 use elbo::{
     distributions::{
         Likelihood, any::LikelihoodKind, bernoulli::Bernoulli, fixed_variance::FixedVariance,
@@ -11,16 +13,13 @@ use elbo::{
     },
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Gated, Init, Masked, Mlp, Network},
-    models::{Decoder, IafVae, MlpConditional, MlpTwoLayer, MlpVae, Model, Vamp},
+    models::{Decoder, MlpVae},
     objectives::{
         AnyObjective, EachElbo, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo,
     },
     parameters::Parameters,
     random::{self, Purpose},
-    uses::{
-        probe::linear,
-        semi::{MlpM2, Shares},
-    },
+    uses::probe::linear,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array1, Array2};
@@ -44,11 +43,7 @@ fn main() {
     fixed_variance(&mut trials);
     objectives(&mut trials);
     samples(&mut trials);
-    vamp(&mut trials);
-    conditional(&mut trials);
-    few_labels(&mut trials);
-    two_layer(&mut trials);
-    iaf(&mut trials);
+    models::all(&mut trials);
     likelihoods(&mut trials);
     vae(&mut trials);
     linear_probe(&mut trials);
@@ -372,103 +367,6 @@ fn linear_probe(trials: &mut Vec<Trial>) {
             linear::loss(dense, &x, &labels, penalty, &mut s, &mut scratch)
         });
         rows(trials, &format!("linear probe, penalty {penalty}, weights times {scale}"), report);
-    }
-}
-
-/// A whole model whose prior is learned, pseudo-inputs included.
-fn vamp(trials: &mut Vec<Trial>) {
-    let rng = &mut random::rng(5, Purpose::Init, 0, 0);
-    for components in [1, 4] {
-        let vae = MlpVae::mlp(9, &[6], 2, Activation::Tanh, Init::Pytorch, rng);
-        let mut vamp = Vamp::new(vae, components, rng);
-        vamp.pseudo_inputs += &normal(components, 9, 18);
-        sampled_model(trials, &format!("vamp, {components} components"), &vamp);
-    }
-}
-
-/// A whole model of labelled images, with as many classes as images and with fewer.
-fn conditional(trials: &mut Vec<Trial>) {
-    let objectives = [
-        ("elbo", AnyObjective::Elbo(Elbo), 1),
-        ("sampled", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)), 2),
-        ("iwae", AnyObjective::Iwae(Iwae::default()), 3),
-    ];
-    for (classes, hidden) in [(2, &[6][..]), (3, &[]), (5, &[7, 6])] {
-        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
-        let (activation, init) = (Activation::Tanh, Init::Pytorch);
-        let model =
-            MlpConditional::mlp_with(Bernoulli, [9, classes], hidden, 2, activation, init, rng);
-        let x = normal(3, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
-        for (name, objective, k) in &objectives {
-            let eps = normal(3 * k, model.noise(), 15);
-            let report = gradcheck::model(&model, objective, &x, &eps, Elements::All);
-            rows(trials, &format!("conditional, {classes} classes, {hidden:?}, {name}"), report);
-        }
-    }
-}
-
-/// M2, of batches with images of both kinds and of one alone.
-fn few_labels(trials: &mut Vec<Trial>) {
-    for ([unlabelled, labelled], hidden) in
-        [([3, 2], &[6][..]), ([1, 1], &[]), ([2, 0], &[5, 4]), ([0, 3], &[6])]
-    {
-        let rng = &mut random::rng(6, Purpose::Init, 0, 0);
-        let (activation, init) = (Activation::Tanh, Init::Pytorch);
-        let model = MlpM2::mlp_with(Bernoulli, [9, 3], hidden, 2, activation, init, rng);
-        let shares = Shares { unlabelled: 0.3, labelled: 0.7, classifier: 1.9 };
-        let mut w = model.workspace(unlabelled, labelled);
-        w.x.assign(&normal(unlabelled + labelled, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0)));
-        w.labels.iter_mut().enumerate().for_each(|(n, label)| *label = (n + 1) % 3);
-        let noise = normal(3 * unlabelled + labelled, 2, 15);
-        MlpConditional::<f64, Bernoulli>::signals(&mut w.rows).eps.assign(&noise);
-        let mut d = model.zeros_like();
-        d.tensors_mut().for_each(|mut t| t.fill(f64::NAN));
-        model.gradient(&shares, &mut w, &mut d);
-        let report = gradcheck::parameters(&model, &d, Elements::All, |model| {
-            -model.evaluate(&shares, &mut w).objective
-        });
-        rows(trials, &format!("m2, {unlabelled} + {labelled} images, {hidden:?}"), report);
-    }
-}
-
-/// A whole model on three images with one and with three samples of each, for both objectives of a
-/// model without a divergence in closed form.
-fn sampled_model(trials: &mut Vec<Trial>, title: &str, model: &impl Model<f64>) {
-    let x = normal(3, model.pixels(), 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0));
-    let objectives = [
-        ("elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None))),
-        ("iwae", AnyObjective::Iwae(Iwae::default())),
-    ];
-    for ((name, objective), k) in objectives.iter().flat_map(|o| [(o, 1), (o, 3)]) {
-        let eps = normal(3 * k, model.noise(), 15);
-        let report = gradcheck::model(model, objective, &x, &eps, Elements::All);
-        rows(trials, &format!("{title}, {k} samples, {name}"), report);
-    }
-}
-
-fn two_layer(trials: &mut Vec<Trial>) {
-    for (hidden, hidden2) in [(&[][..], &[][..]), (&[6], &[5]), (&[7, 6], &[5, 4])] {
-        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
-        let (activation, init) = (Activation::Tanh, Init::Pytorch);
-        let layers = [(hidden, 3), (hidden2, 2)];
-        let model = MlpTwoLayer::mlp_with(Bernoulli, 9, layers, activation, init, rng);
-        sampled_model(trials, &format!("two layers 9-{hidden:?}-3-{hidden2:?}-2"), &model);
-    }
-}
-
-/// No step, one dimension (whose steps see the context alone), an order and its reverse, and hidden
-/// layers narrower and wider than z.
-fn iaf(trials: &mut Vec<Trial>) {
-    for (latent, steps, width) in [(2, 0, 3), (1, 2, 3), (3, 1, 2), (3, 3, 7)] {
-        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
-        let (activation, init) = (Activation::Tanh, Init::Pytorch);
-        let vae = MlpVae::mlp(9, &[6], latent, activation, init, rng);
-        let model = IafVae::new(vae, steps, width, activation, init, rng);
-        sampled_model(
-            trials,
-            &format!("iaf, latent {latent}, {steps} steps, {width} wide"),
-            &model,
-        );
     }
 }
 
