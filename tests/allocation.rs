@@ -43,11 +43,15 @@ fn main() {
         }
         trials.push(recipe(&["objective=iwae", "samples=3", "optimiser=sgd"], threads));
         trials.push(recipe(&["conditional=true", "classes=10"], threads));
+        trials.push(recipe(&["given=quadrants-1"], threads));
+        trials.push(recipe(&["given=pooled-2", "samples=2", "beta=0.5"], threads));
         for optimiser in ["optimiser=adamw", "optimiser=sgd", "optimiser=rmsprop"] {
             trials.push(recipe(&["freeze=encoder", "clip_norm=1", optimiser], threads));
         }
-        trials.push(recipe(&["given=quadrants-1"], threads));
-        trials.push(recipe(&["given=pooled-2", "samples=2", "beta=0.5"], threads));
+        let logistic = ["missing=0.5", "likelihood=discretised-logistic"];
+        let weighted = ["missing=0.3", "objective=iwae", "samples=2", "pixels=binarised"];
+        trials.push(recipe(&logistic, threads));
+        trials.push(recipe(&weighted, threads));
         let vampprior = ["prior=vampprior", "pseudo_inputs=9", "gated=true", "pixels=binarised"];
         let by = ["optimiser=rmsprop", "clip_norm=1", "likelihood=bernoulli"];
         trials.push(recipe(&[&vampprior[..], &by].concat(), threads));

@@ -419,3 +419,54 @@ fn beyond_its_bounds_a_parameter_has_no_gradient() {
         assert_eq!(d_parameters(&logistic, &x, &l, &ones), [0.0]);
     }
 }
+
+/// Uniform numbers on an even grid are as good as any number of draws: the share of them at or below x is the
+/// distribution function, and the mean of what they become E[x|z].
+#[test]
+fn quantiles_of_uniform_numbers_have_the_likelihood_s_own_probabilities() {
+    const DRAWS: usize = 20_000;
+    let (log_scale, l) = (arr1(&[-1.5_f64]), 0.3);
+    let draws = |likelihood: &AnyLikelihood<f64>, logits: &[f64]| {
+        let outputs = Array2::from_shape_fn((DRAWS, logits.len()), |(_, j)| logits[j]);
+        let mut x = Array2::from_shape_fn((DRAWS, 1), |(i, _)| (i as f64 + 0.5) / DRAWS as f64);
+        likelihood.quantile(&outputs, &mut x);
+        let mut expected = Array2::zeros((DRAWS, 1));
+        likelihood.mean(&outputs, &mut expected);
+        assert!(x.iter().is_sorted(), "{likelihood:?}");
+        (x, expected[[0, 0]])
+    };
+    for kind in LikelihoodKind::ALL.into_iter().filter(|kind| kind.factorises()) {
+        let mut likelihood = kind.build::<f64>(VARIANCE);
+        if let AnyLikelihood::DiscretisedLogistic(logistic) = &mut likelihood {
+            logistic.log_scale.assign(&log_scale);
+        }
+        for l in [-40.0, -1.2, 0.0, l, 2.5, 60.0] {
+            let logits = &[l, -0.7][..likelihood.outputs(1)];
+            let (x, expected) = draws(&likelihood, logits);
+            let mean = x.mean().unwrap();
+            assert!((mean - expected).abs() < 2e-3, "{kind:?} at {l}: {mean} for {expected}");
+            // The share in steps of 1/510 and the sum or integral of exp log p over them.
+            let density = |at: f64| pixel(&likelihood, at, logits).exp();
+            let share = |low: f64, high: f64| {
+                x.iter().filter(|&&x| low < x && x <= high).count() as f64 / DRAWS as f64
+            };
+            if kind == LikelihoodKind::Bernoulli {
+                assert!((share(0.5, 1.5) - density(1.0)).abs() < 1e-4);
+            } else if kind.is_discrete() {
+                for level in [0, 1, 100, 255] {
+                    let at = f64::from(level) * LEVEL;
+                    let found = share(at - LEVEL / 2.0, at + LEVEL / 2.0);
+                    assert!((found - density(at)).abs() < 1e-3, "{kind:?} {l}: {level}");
+                }
+            } else {
+                for cell in 0..10 {
+                    let (low, width) = (f64::from(cell) / 10.0, 0.1);
+                    let points = (0..200).map(|i| low + width * (f64::from(i) + 0.5) / 200.0);
+                    let truth = points.map(density).sum::<f64>() * width / 200.0;
+                    let found = share(low, low + width);
+                    assert!((found - truth).abs() < 2e-3, "{kind:?} {l} {cell}: {found} {truth}");
+                }
+            }
+        }
+    }
+}

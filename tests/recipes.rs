@@ -267,6 +267,7 @@ fn all_faults_are_reported_at_once() {
         batch_size: 0,
         learning_rate: f64::NAN,
         seed: u64::MAX,
+        missing: 1.0,
         image: Some([0, MAX_WIDTH + 1]),
         ..Recipe::default()
     };
@@ -280,6 +281,7 @@ fn all_faults_are_reported_at_once() {
         "batch_size",
         "learning_rate",
         "seed",
+        "missing",
     ] {
         assert_eq!(
             faults.iter().filter(|f| f.starts_with(field)).count(),

@@ -202,8 +202,9 @@ pub fn parse_positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What is left out of a model's figures, and why; of which layer they are, where there are two.
-pub fn notes(model: &AnyModel<f32>) -> Vec<&'static str> {
+/// What is left out of a model's figures, and why; of which layer they are, where there are two, and of which
+/// pixels.
+pub fn notes(model: &AnyModel<f32>, recipe: &Recipe) -> Vec<&'static str> {
     let notes = [
         (
             !model.has_exact_kl(),
@@ -225,6 +226,10 @@ pub fn notes(model: &AnyModel<f32>) -> Vec<&'static str> {
         (
             matches!(model, AnyModel::TwoLayer(_)),
             "active units are those of the first layer of latent variables",
+        ),
+        (
+            recipe.missing > 0.0,
+            "images lack pixels by this model's recipe: its figures are of those that are left",
         ),
     ];
     notes.into_iter().filter(|&(holds, _)| holds).map(|(_, note)| note).collect()

@@ -109,6 +109,13 @@ fn refuse_unlike(models: &[Trained]) -> Result<(), Usage> {
                  figures on them cannot be compared"
             )));
         }
+        let [share, of_other] = [pair[0].recipe.missing, pair[1].recipe.missing];
+        if share != of_other {
+            return Err(Usage::new(format!(
+                "the share of pixels that are missing is {share} with {a} and {of_other} with {b}: figures of \
+                 other pixels cannot be compared"
+            )));
+        }
         let kinds = [measure(&pair[0].recipe), measure(&pair[1].recipe)];
         if kinds[0] != kinds[1] {
             return Err(Usage::new(format!(
@@ -151,7 +158,7 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
         false => None,
     };
     let (model, pixels) = (trained.path.display().to_string(), trained.recipe.pixels);
-    let notes = notes(&trained.vae);
+    let notes = notes(&trained.vae, &trained.recipe);
     Ok(Report { model, pixels, evaluation, likelihood, sample_quality, notes })
 }
 
@@ -184,7 +191,7 @@ fn sample_quality(
     let mut samples = trained.vae.sample(view.count, seed);
     trained.recipe.pixels.draw(&mut samples, seed);
     let mut real = Array2::zeros(samples.dim());
-    view.gather(&view.indices().collect::<Vec<_>>(), 0, &mut real);
+    view.hiding(None).gather(&view.indices().collect::<Vec<_>>(), 0, &mut real);
     let train = arguments.data.training_images()?;
     Ok(quality(&train, real.view(), samples.view(), Settings::default()))
 }

@@ -14,6 +14,7 @@ mod probe;
 mod progress;
 mod project;
 mod reconstruct;
+mod repair;
 mod sample;
 mod semi;
 mod speed;
@@ -63,6 +64,7 @@ enum Command {
     Evaluate(evaluate::Arguments),
     Sample(sample::Arguments),
     Reconstruct(reconstruct::Arguments),
+    Repair(repair::Arguments),
     Manifold(manifold::Arguments),
     Encode(encode::Arguments),
     Project(project::Arguments),
@@ -100,6 +102,7 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
         Command::Evaluate(a) => evaluate::run(&a),
         Command::Sample(a) => sample::run(&a),
         Command::Reconstruct(a) => reconstruct::run(&a),
+        Command::Repair(a) => repair::run(&a),
         Command::Manifold(a) => manifold::run(&a),
         Command::Encode(a) => encode::run(&a),
         Command::Project(a) => project::run(&a),

@@ -383,7 +383,7 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
     if recipe.freeze != ModelPart::None {
         say(format_args!("{} keeps its weights", recipe.freeze));
     }
-    notes(&run.trainer().model).iter().for_each(say);
+    notes(&run.trainer().model, recipe).iter().for_each(say);
     if resumed {
         let Position { epoch, batch, .. } = run.trainer().position;
         say(format_args!("resumed after {epoch} epochs and {batch} batches"));

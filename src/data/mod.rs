@@ -31,6 +31,7 @@
 mod batches;
 mod error;
 mod folder;
+mod hidden;
 pub mod idx;
 mod images;
 mod labels;
@@ -44,6 +45,7 @@ use std::fmt;
 
 pub use error::{DataError, InvalidImages};
 pub use folder::load;
+pub use hidden::Hidden;
 pub use images::{Dataset, Fingerprint, Images, OtherSize, Pixels, UnusableLabels};
 pub use stratified::{TooFewLabels, stratified};
 pub use view::{Treatment, View};

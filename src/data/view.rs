@@ -3,11 +3,11 @@
 use std::{fmt, ops::Range};
 
 use elbo_kernels::team;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayViewMut1, Axis};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 
-use super::{Images, Part};
+use super::{Hidden, Images, Part};
 use crate::{
     random::{self, Purpose},
     real::Real,
@@ -57,6 +57,8 @@ pub struct View<'a> {
     pub treatment: Treatment,
     /// Seed of the draws of [`Treatment::Binarised`].
     pub seed: u64,
+    /// Which pixels are missing, if any are.
+    pub hidden: Option<Hidden<'a>>,
 }
 
 /// Images below which a second thread does not pay.
@@ -65,8 +67,16 @@ const IMAGES_PER_PART: usize = 8;
 impl<'a> View<'a> {
     /// All of the images, grey.
     pub fn new(images: &'a Images, part: Part) -> Self {
-        let count = images.len();
-        Self { images, labels: None, first: 0, count, part, treatment: Treatment::Grey, seed: 0 }
+        Self {
+            images,
+            labels: None,
+            first: 0,
+            count: images.len(),
+            part,
+            treatment: Treatment::Grey,
+            seed: 0,
+            hidden: None,
+        }
     }
 
     /// The same images with their labels, one for each of all images.
@@ -78,6 +88,11 @@ impl<'a> View<'a> {
     /// The same images treated otherwise.
     pub fn treated(self, treatment: Treatment, seed: u64) -> Self {
         Self { treatment, seed, ..self }
+    }
+
+    /// The same images with these pixels missing, or with all of them.
+    pub fn hiding(self, hidden: Option<Hidden<'a>>) -> Self {
+        Self { hidden, ..self }
     }
 
     /// The indices of its images.
@@ -106,18 +121,23 @@ impl<'a> View<'a> {
         (Self { count, ..self }, Self { first: self.first + count, count: held_out, ..self })
     }
 
-    /// The mean of each grey pixel over the images, (pixels).
+    /// The mean of each grey pixel over the images of which it is not missing, (pixels); 0 where there is
+    /// none.
     pub fn mean(&self) -> Array1<f64> {
         let mut sum = Array1::zeros(self.images.pixels_per_image());
+        let mut count = Array1::from_elem(sum.len(), 0.0);
         let mut x = Array2::<f64>::zeros((1, sum.len()));
+        let mut seen = x.clone();
         for index in self.indices() {
             self.images.gather(&[index], &mut x);
-            sum += &x.row(0);
+            self.observe(&[index], &mut seen);
+            sum += &(&x * &seen).row(0);
+            count += &seen.row(0);
         }
-        sum / self.count as f64
+        sum / count.mapv(|n| f64::max(n, 1.0))
     }
 
-    /// Row n of `x` becomes image `indices[n]`, as it is in this epoch.
+    /// Row n of `x` becomes image `indices[n]`, as it is in this epoch, with zeros where pixels are missing.
     ///
     /// # Panics
     ///
@@ -125,22 +145,41 @@ impl<'a> View<'a> {
     pub fn gather<T: Real>(&self, indices: &[usize], epoch: u64, x: &mut Array2<T>) {
         self.images.gather(indices, x);
         let (seed, epoch) = match self.treatment {
-            Treatment::Grey => return,
-            Treatment::Binarised => (self.seed, epoch),
             Treatment::Fixed => (0, 0),
+            _ => (self.seed, epoch),
         };
         let purpose = match self.part {
             Part::Train => Purpose::TrainPixels,
             Part::Test => Purpose::TestPixels,
         };
-        let rows = indices.len().div_ceil(team::part_count(indices.len(), IMAGES_PER_PART)).max(1);
-        let parts = x.axis_chunks_iter_mut(Axis(0), rows).zip(indices.chunks(rows));
-        team::share(parts, |(mut x, indices)| {
-            for (mut image, &index) in x.rows_mut().into_iter().zip(indices) {
+        if self.treatment == Treatment::Grey && self.hidden.is_none() {
+            return;
+        }
+        for_each_image(indices, x, |index, mut image| {
+            if self.treatment != Treatment::Grey {
                 let mut rng = random::rng(seed, purpose, epoch, index as u64);
                 image.mapv_inplace(|v| binary(v, &mut rng));
             }
+            for (x, hidden) in image.iter_mut().zip(self.missing(index)) {
+                *x = if hidden { T::ZERO } else { *x };
+            }
         });
+    }
+
+    /// Row n of `seen` becomes 0 where a pixel of image `indices[n]` is missing, else 1.
+    pub fn observe<T: Real>(&self, indices: &[usize], seen: &mut Array2<T>) {
+        seen.fill(T::ONE);
+        for_each_image(indices, seen, |index, mut seen| {
+            for (seen, hidden) in seen.iter_mut().zip(self.missing(index)) {
+                *seen = if hidden { T::ZERO } else { T::ONE };
+            }
+        });
+    }
+
+    /// Whether each pixel of an image is missing; nothing where none is.
+    fn missing(&self, index: usize) -> impl Iterator<Item = bool> {
+        let part = self.part;
+        self.hidden.into_iter().flat_map(move |hidden| hidden.of(part, index))
     }
 
     /// Row n of `y` (indices, classes) becomes the label of image `indices[n]`: 1 at its class, else 0. A model
@@ -159,6 +198,21 @@ impl<'a> View<'a> {
             y[usize::from(labels[index])] = T::ONE;
         }
     }
+}
+
+/// `f` of each index and its row, shared among threads.
+fn for_each_image<T: Real>(
+    indices: &[usize],
+    rows: &mut Array2<T>,
+    f: impl Fn(usize, ArrayViewMut1<'_, T>) + Sync,
+) {
+    let in_part = indices.len().div_ceil(team::part_count(indices.len(), IMAGES_PER_PART)).max(1);
+    let parts = rows.axis_chunks_iter_mut(Axis(0), in_part).zip(indices.chunks(in_part));
+    team::share(parts, |(mut rows, indices)| {
+        for (row, &index) in rows.rows_mut().into_iter().zip(indices) {
+            f(index, row);
+        }
+    });
 }
 
 impl Treatment {
@@ -258,6 +312,34 @@ mod tests {
         let (train, held_out) = View::new(&images, Part::Train).split(1);
         assert_eq!(train.mean().to_vec(), [0.75; 3]);
         assert_eq!(held_out.mean().to_vec(), [0.0; 3]);
+    }
+
+    #[test]
+    fn missing_pixels_are_zero_whatever_the_treatment_and_the_others_as_before() {
+        let images = images();
+        let hidden = Some(Hidden::Random { rate: 0.4, seed: 3 });
+        for treatment in [Treatment::Grey, Treatment::Binarised] {
+            let view = View::new(&images, Part::Train).treated(treatment, 1);
+            let [mut x, mut seen, mut whole] = [(); 3].map(|()| Array2::<f32>::zeros((2, 400)));
+            view.gather(&[3, 1], 5, &mut whole);
+            view.hiding(hidden).gather(&[3, 1], 5, &mut x);
+            view.hiding(hidden).observe(&[3, 1], &mut seen);
+            assert_eq!(x, whole * &seen);
+            assert!(seen.iter().all(|&v| v == 0.0 || v == 1.0) && seen.sum() < 700.0);
+            view.observe(&[3, 1], &mut seen);
+            assert!(seen.iter().all(|&v| v == 1.0));
+        }
+    }
+
+    #[test]
+    fn the_mean_is_over_the_pixels_that_were_seen() {
+        let images = Images::new(1, 3, Pixels::Floats([1.0, 0.5, 0.2].repeat(500))).unwrap();
+        let view = View::new(&images, Part::Train);
+        let hidden = Some(Hidden::Random { rate: 0.9, seed: 0 });
+        let mean = view.hiding(hidden).mean();
+        assert!((mean - view.mean()).iter().all(|difference| difference.abs() < 1e-9));
+        let all = Some(Hidden::Pixels(&[true, false, true]));
+        assert_eq!(view.hiding(all).mean().mapv(f64::round).to_vec(), [0.0, 1.0, 0.0]);
     }
 
     #[test]

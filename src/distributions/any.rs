@@ -200,6 +200,10 @@ impl<T: Real> Likelihood<T> for AnyLikelihood<T> {
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
         each!(self, likelihood => likelihood.mean(logits, mean));
     }
+
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        each!(self, likelihood => likelihood.quantile(logits, x));
+    }
 }
 
 impl<T: Real> Parameters<T> for AnyLikelihood<T> {

@@ -1,7 +1,7 @@
 //! The Bernoulli likelihood of pixels in \[0, 1\], from logits.
 
 use elbo_kernels::passes;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Zip};
 
 use super::{Likelihood, log_prob_by, no_parameters};
 use crate::real::{Real, flat_mut};
@@ -51,5 +51,13 @@ impl<T: Real> Likelihood<T> for Bernoulli {
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
         mean.assign(logits);
         passes::sigmoid(flat_mut(mean));
+    }
+
+    /// White where u is above 1 - σ(l), the probability of black.
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        Zip::from(x).and(logits).for_each(|x, &l| {
+            let is_white = x.to_f64() > 1.0 / (1.0 + l.to_f64().exp());
+            *x = if is_white { T::ONE } else { T::ZERO };
+        });
     }
 }

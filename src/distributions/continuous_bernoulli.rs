@@ -1,7 +1,7 @@
 //! The continuous Bernoulli likelihood of pixels in \[0, 1\], from logits.
 
 use elbo_kernels::passes;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Zip};
 
 use super::{Likelihood, log_prob_by, no_parameters};
 use crate::real::{Real, flat_mut};
@@ -63,5 +63,18 @@ impl<T: Real> Likelihood<T> for ContinuousBernoulli {
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
         mean.assign(logits);
         passes::continuous_bernoulli_mean(flat_mut(mean));
+    }
+
+    /// Where ∫₀ˣ e^(t l) dt / ∫₀¹ e^(t l) dt = (e^(l x) - 1)/(eˡ - 1) is u. For l < 0 and a = -l that is
+    /// x = -ln(1 - u (1 - e⁻ᵃ))/a; for l > 0, 1 - x at 1 - u with -l; at 0 it is u.
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        let falling = |u: f64, a: f64| match a == 0.0 {
+            true => u,
+            false => -(u * (-a).exp_m1()).ln_1p() / a,
+        };
+        Zip::from(x).and(logits).for_each(|x, &l| {
+            let (u, l) = (x.to_f64(), l.to_f64());
+            *x = T::from_f64(if l > 0.0 { 1.0 - falling(1.0 - u, l) } else { falling(u, -l) });
+        });
     }
 }

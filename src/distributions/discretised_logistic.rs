@@ -209,6 +209,16 @@ impl<T: Real> Likelihood<T> for DiscretisedLogistic<T> {
             *mean = held + s * (tail(l) - tail(l - T::ONE));
         });
     }
+
+    /// The level in whose bin l + s ln(u/(1 - u)) lies, the quantile of the logistic variable.
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        let s = self.scale().s;
+        Zip::from(x).and(logits).for_each(|x, &l| {
+            let u = x.to_f64();
+            let level = ((l.to_f64() + s * (u / (1.0 - u)).ln()) / LEVEL).round();
+            *x = T::from_f64(level.clamp(0.0, 255.0) * LEVEL);
+        });
+    }
 }
 
 one_parameter!(DiscretisedLogistic, log_scale);

@@ -1,9 +1,9 @@
 //! The Gaussian likelihood of real pixels with one fixed variance.
 
 use elbo_kernels::passes;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Zip};
 
-use super::{Likelihood, no_parameters};
+use super::{Likelihood, no_parameters, normal_quantile::normal_quantile};
 use crate::real::{Real, flat, flat_mut};
 
 /// p(x|l) = ∏ⱼ N(xⱼ; lⱼ, σ²), the decoder's output l being the mean.
@@ -75,5 +75,13 @@ impl<T: Real> Likelihood<T> for FixedVariance {
     /// E[x|z] = l.
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
         mean.assign(logits);
+    }
+
+    /// l + σ Φ⁻¹(u).
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        let sigma = self.variance.sqrt();
+        Zip::from(x).and(logits).for_each(|x, &l| {
+            *x = l + T::from_f64(sigma * normal_quantile(x.to_f64()));
+        });
     }
 }

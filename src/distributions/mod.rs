@@ -10,6 +10,7 @@ pub mod fixed_variance;
 pub mod gaussian;
 pub mod mixture;
 pub mod normal_quantile;
+pub mod observed;
 pub mod optimal_variance;
 pub mod pixel_variance;
 pub mod shared_variance;
@@ -29,7 +30,8 @@ use crate::{
 /// A new likelihood is a type that implements this trait, and [`Parameters`], as some have any of
 /// their own.
 pub trait Likelihood<T: Real>: Parameters<T> {
-    /// The width of the decoder's output for images of so many pixels.
+    /// The width of the decoder's output for images of so many pixels: a multiple of it, the first of all
+    /// pixels' outputs coming before the second of any.
     fn outputs(&self, pixels: usize) -> usize {
         pixels
     }
@@ -67,6 +69,15 @@ pub trait Likelihood<T: Real>: Parameters<T> {
 
     /// Writes E[x|z], what a picture shows, into `mean` (rows, pixels).
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>);
+
+    /// Draws from p(x|z) by the inverse of its distribution function: each u of `x` (rows, pixels), between
+    /// 0 and 1, becomes the smallest pixel that lies with a probability of at least u at or below itself.
+    /// Of uniform numbers that makes draws.
+    ///
+    /// # Panics
+    ///
+    /// If the likelihood does not [factorise](Self::factorises): no row has a p(x|z) of its own.
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>);
 }
 
 /// A loss from the kernels, such as [`passes::logistic_loss`](elbo_kernels::passes::logistic_loss): of

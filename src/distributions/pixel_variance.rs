@@ -1,10 +1,11 @@
 //! The Gaussian likelihood of pixels with a variance of each.
 
 use elbo_kernels::passes;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, Zip};
 
 use super::{
     Likelihood, bounds, bounds::GREY_LEVEL_VARIANCE, gaussian::LOG_VAR_BOUND, no_parameters,
+    normal_quantile::normal_quantile,
 };
 use crate::real::{Real, flat, flat_mut};
 
@@ -64,6 +65,15 @@ impl<T: Real> Likelihood<T> for PixelVariance {
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
         let (mu, _) = logits.view().split_at(Axis(1), mean.ncols());
         mean.assign(&mu);
+    }
+
+    /// μ + σ Φ⁻¹(u).
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        let (mu, log_var) = logits.view().split_at(Axis(1), x.ncols());
+        Zip::from(x).and(mu).and(log_var).for_each(|x, &mu, &v| {
+            let sigma = (0.5 * bounded(v).0.to_f64()).exp();
+            *x = mu + T::from_f64(sigma * normal_quantile(x.to_f64()));
+        });
     }
 }
 

@@ -91,6 +91,11 @@ impl<T: Real> Likelihood<T> for SharedVariance<T> {
     fn mean(&self, logits: &Array2<T>, mean: &mut Array2<T>) {
         mean.assign(logits);
     }
+
+    fn quantile(&self, logits: &Array2<T>, x: &mut Array2<T>) {
+        let (variance, _) = self.bounded();
+        FixedVariance { variance }.quantile(logits, x);
+    }
 }
 
 one_parameter!(SharedVariance, log_var);

@@ -87,8 +87,7 @@ impl<'a, T: Real, M: Model<T>> Evaluator<'a, T, M> {
                 let indices: Vec<usize> = (start..end).collect();
                 let w = if end == all.end { &mut self.last } else { &mut self.full };
                 let s = M::signals(w);
-                self.images.gather(&indices, epoch, &mut s.x);
-                self.images.label(model.classes(), &indices, &mut s.y);
+                s.read(&self.images, model.classes(), &indices, epoch);
                 random::fill_normal(&mut s.eps, seed, Purpose::TestNoise, epoch, start..end);
                 let figures = model.evaluate(objective, w);
                 sums.add(figures, M::signals(w), objective.sampled());

@@ -112,8 +112,7 @@ fn batch_sums<T: Real, M: Model<T>>(
 ) -> Vec<(LogSumExp, EffectiveSampleSize)> {
     let indices: Vec<usize> = batch.clone().collect();
     let mut w = model.workspace_for(indices.len(), 1);
-    images.gather(&indices, 0, &mut M::signals(&mut w).x);
-    images.label(model.classes(), &indices, &mut M::signals(&mut w).y);
+    M::signals(&mut w).read(images, model.classes(), &indices, 0);
     model.encode(&mut w);
     let start = (LogSumExp::default(), EffectiveSampleSize::default());
     let mut sums = vec![start; indices.len()];

@@ -55,8 +55,7 @@ pub fn terms<'a, T: Real, M: Model<T>>(
         for indices in indices.chunks((EVALUATION_BATCH / samples).max(1)) {
             let mut w = model.workspace_for(indices.len(), samples);
             let s = M::signals(&mut w);
-            images.gather(indices, 0, &mut s.x);
-            images.label(model.classes(), indices, &mut s.y);
+            s.read(&images, model.classes(), indices, 0);
             let noise = indices.iter().copied();
             random::fill_normal(&mut s.eps, seed, Purpose::TestNoise, 0, noise);
             model.evaluate(&objective, &mut w);

@@ -80,8 +80,7 @@ pub trait Generate<T: Real>: Model<T> {
         team(|| {
             for ((indices, mu), log_var) in indices.chunks(EVALUATION_BATCH).zip(mu).zip(log_var) {
                 let mut w = self.workspace_for(indices.len(), 1);
-                images.gather(indices, 0, &mut Self::signals(&mut w).x);
-                images.label(self.classes(), indices, &mut Self::signals(&mut w).y);
+                Self::signals(&mut w).read(&images, self.classes(), indices, 0);
                 self.encode(&mut w);
                 let s = Self::signals(&mut w);
                 assign_cast(s.mu.view(), mu);
@@ -113,8 +112,7 @@ pub trait Generate<T: Real>: Model<T> {
         team(|| {
             for (indices, z_y) in indices.chunks(EVALUATION_BATCH).zip(z_y) {
                 let mut w = self.workspace_for(indices.len(), 1);
-                images.gather(indices, 0, &mut Self::signals(&mut w).x);
-                images.label(self.classes(), indices, &mut Self::signals(&mut w).y);
+                Self::signals(&mut w).read(&images, self.classes(), indices, 0);
                 self.encode(&mut w);
                 // ε of a fresh workspace is 0.
                 self.log_weights(&mut w);

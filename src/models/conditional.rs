@@ -181,7 +181,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Model<T> for Condition
         let (Vae { encoder, decoder, likelihood }, d) = (&self.vae, &mut d.vae);
 
         let Workspace { signals: s, decoder: cache, .. } = &mut w.vae;
-        likelihood.backward_parameters(&s.x, &s.logits, &s.weights, &mut d.likelihood);
+        s.backward_likelihood(likelihood, &mut d.likelihood);
         let d_z_y = Some(&mut w.d_z_y);
         decoder.backward(&w.z_y, &s.logits, &mut s.d_logits, d_z_y, cache, &mut d.decoder);
         s.d_z.assign(&w.d_z_y.view().split_at(Axis(1), s.z.ncols()).0);

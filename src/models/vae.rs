@@ -204,7 +204,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
     /// the decoder's parameters.
     pub(super) fn backward_to_z(&self, w: &mut Workspace<T, E, D>, d: &mut Self) {
         let s = &mut w.signals;
-        self.likelihood.backward_parameters(&s.x, &s.logits, &s.weights, &mut d.likelihood);
+        s.backward_likelihood(&self.likelihood, &mut d.likelihood);
         let (d_z, cache) = (Some(&mut s.d_z), &mut w.decoder);
         self.decoder.backward(&s.z, &s.logits, &mut s.d_logits, d_z, cache, &mut d.decoder);
     }
@@ -226,9 +226,7 @@ impl<T: Real, E: Layer<T>, D: Layer<T>, L: Likelihood<T>> Vae<T, E, D, L> {
 
     /// log p(x|z) of each sample, and no gradient.
     pub(super) fn log_prob(&self, w: &mut Workspace<T, E, D>) {
-        let s = &mut w.signals;
-        let (log_prob, scratch) = (&mut s.log_prob, &mut s.d_logits);
-        self.likelihood.log_prob(&s.x, &s.logits, T::ZERO, log_prob, scratch);
+        w.signals.reconstruction(&self.likelihood, T::ZERO);
     }
 }
 

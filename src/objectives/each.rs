@@ -33,7 +33,7 @@ impl<T: Real> Objective<T> for EachElbo<'_, T> {
         assert!(likelihood.factorises(), "images can be weighted one by one");
         assert_eq!(self.weights.len(), s.images(), "a weight for each image");
         let (images, samples) = (s.images() as f64, s.samples() as f64);
-        likelihood.log_prob(&s.x, &s.logits, T::ONE, &mut s.log_prob, &mut s.d_logits);
+        s.reconstruction(likelihood, T::ONE);
         gaussian::kl(&s.mu, &s.log_var, &mut s.kl);
         gaussian::kl_backward(&s.mu, &s.log_var, T::ONE, &mut s.d_mu, &mut s.d_log_var);
 

@@ -25,7 +25,7 @@ impl<T: Real> Objective<T> for Elbo {
         let (images, draws) = (s.x.nrows() as f64, s.logits.nrows() as f64);
         let (d_kl, d_loss) = (T::from_f64(1.0 / images), T::from_f64(1.0 / draws));
 
-        likelihood.log_prob(&s.x, &s.logits, d_loss, &mut s.log_prob, &mut s.d_logits);
+        s.reconstruction(likelihood, d_loss);
         s.weights.fill(d_loss);
         gaussian::kl(&s.mu, &s.log_var, &mut s.kl);
         gaussian::kl_backward(&s.mu, &s.log_var, d_kl, &mut s.d_mu, &mut s.d_log_var);

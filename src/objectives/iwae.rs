@@ -60,7 +60,7 @@ impl<T: Real> Objective<T> for Iwae {
         let (images, samples) = (s.images(), s.samples());
         let share = 1.0 / images as f64;
         let d_loss = T::from_f64(share);
-        likelihood.log_prob(&s.x, &s.logits, d_loss, &mut s.log_prob, &mut s.d_logits);
+        s.reconstruction(likelihood, d_loss);
 
         let mut bound = 0.0;
         for n in 0..images {

@@ -34,7 +34,7 @@ impl<T: Real> Objective<T> for SampledElbo {
     fn evaluate(&self, likelihood: &impl Likelihood<T>, s: &mut Signals<T>) -> Figures {
         let draws = s.logits.nrows() as f64;
         let d_loss = T::from_f64(1.0 / draws);
-        likelihood.log_prob(&s.x, &s.logits, d_loss, &mut s.log_prob, &mut s.d_logits);
+        s.reconstruction(likelihood, d_loss);
         s.weights.fill(d_loss);
         s.ratio_weight = T::from_f64(self.weight);
         let reconstruction = s.log_prob.iter().map(|v| v.to_f64()).sum::<f64>() / draws;

@@ -3,7 +3,11 @@
 use elbo_kernels::passes::all_finite;
 use ndarray::{Array1, Array2};
 
-use crate::real::{Real, flat};
+use crate::{
+    data::View,
+    distributions::{Likelihood, observed::Observed},
+    real::{Real, flat},
+};
 
 /// Every signal of one batch, in the order of the walk: images, posterior, sample, logits, terms
 /// of the objective, and the gradients on the way back.
@@ -18,6 +22,9 @@ pub struct Signals<T> {
     /// What is [given](crate::models::Model::given) beside them, (batch, given), and without columns where
     /// nothing is. Labels, 1 at the class of an image, else 0, the caller fills in, and the model a part of x.
     pub y: Array2<T>,
+    /// Which pixels were seen, where some are missing: then x has zeros in their places, and log p(x|z) is
+    /// that of the others.
+    pub observed: Option<Observed<T>>,
     /// Standard normal noise, (K·N, latent), or wider where a [model](crate::models::Model::noise) needs
     /// more of it. The caller fills it.
     pub eps: Array2<T>,
@@ -75,6 +82,7 @@ impl<T: Real> Signals<T> {
         Self {
             x: zeros(pixels),
             y: zeros(0),
+            observed: None,
             eps: sampled(latent),
             mu: zeros(latent),
             log_var: zeros(latent),
@@ -90,6 +98,50 @@ impl<T: Real> Signals<T> {
             d_z: sampled(latent),
             d_mu: zeros(latent),
             d_log_var: zeros(latent),
+        }
+    }
+
+    /// Makes room for what is known of missing pixels.
+    pub fn expect_missing_pixels(&mut self) {
+        if self.observed.is_none() {
+            let (pixels, outputs) = (self.x.ncols(), self.logits.ncols());
+            let (images, samples) = (self.images(), self.samples());
+            self.observed = Some(Observed::new(images, samples, pixels, outputs));
+        }
+    }
+
+    /// Takes x, what is missing of it, and y for a model of so many classes, from the images at `indices` as they
+    /// are in this epoch.
+    pub fn read(&mut self, images: &View<'_>, classes: usize, indices: &[usize], epoch: u64) {
+        images.gather(indices, epoch, &mut self.x);
+        images.label(classes, indices, &mut self.y);
+        match images.hidden {
+            Some(_) => self.expect_missing_pixels(),
+            None => self.observed = None,
+        }
+        if let Some(observed) = &mut self.observed {
+            images.observe(indices, &mut observed.seen);
+        }
+    }
+
+    /// As [`Likelihood::log_prob`] of `x` and `logits`, into `log_prob` and `d_logits`; of the pixels that
+    /// were seen, where some are missing.
+    pub fn reconstruction(&mut self, likelihood: &impl Likelihood<T>, d_loss: T) {
+        let Self { x, logits, log_prob, d_logits, .. } = self;
+        match &mut self.observed {
+            None => likelihood.log_prob(x, logits, d_loss, log_prob, d_logits),
+            Some(seen) => seen.log_prob(likelihood, (x, logits), d_loss, log_prob, d_logits),
+        }
+    }
+
+    /// The gradient for the likelihood's own parameters, each sample with its weight.
+    pub fn backward_likelihood<L: Likelihood<T>>(&mut self, likelihood: &L, d: &mut L) {
+        let Self { x, logits, weights, .. } = self;
+        match &mut self.observed {
+            None => likelihood.backward_parameters(x, logits, weights, d),
+            // A likelihood without parameters has no gradient to spread pixels for.
+            Some(_) if likelihood.parameter_count() == 0 => {}
+            Some(seen) => seen.backward_parameters(likelihood, (x, logits), weights, d),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Bound, Prior, Recipe};
 use crate::{
-    data::{Dataset, Part, UnusableLabels, View},
+    data::{Dataset, Hidden, Part, UnusableLabels, View},
     distributions::Likelihood,
     layers::Network,
     models::{
@@ -57,9 +57,12 @@ impl Recipe {
         }
     }
 
-    /// Images of a part of the data as this recipe has them, with their labels if there are any.
+    /// Images of a part of the data as this recipe has them, with their labels if there are any, and without
+    /// the pixels that it has missing.
     pub fn view<'a>(&self, data: &'a Dataset, part: Part) -> View<'a> {
         let view = View::new(&data.images, part).treated(self.pixels, self.seed);
+        let (rate, seed) = (self.missing, self.seed);
+        let view = view.hiding((rate > 0.0).then_some(Hidden::Random { rate, seed }));
         match &data.labels {
             Some(labels) => view.labelled(labels),
             None => view,

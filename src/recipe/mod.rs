@@ -104,6 +104,10 @@ pub struct Recipe {
     pub output_bias: OutputBias,
     /// What the pixels are.
     pub pixels: Treatment,
+    /// The share of pixels that are missing of every image, at random but the same whenever the image is used;
+    /// 0 where images are whole. The model learns from the others alone:
+    /// [`Observed`](crate::distributions::observed::Observed).
+    pub missing: f64,
     /// p(x|z).
     pub likelihood: LikelihoodKind,
     /// σ² of `gaussian`, and where `gaussian-shared` and `discretised-logistic` start.
@@ -224,6 +228,7 @@ impl Default for Recipe {
             init: Init::Pytorch,
             output_bias: OutputBias::Init,
             pixels: Treatment::Grey,
+            missing: 0.0,
             likelihood: LikelihoodKind::Bernoulli,
             variance: 0.1,
             objective: Bound::Elbo,

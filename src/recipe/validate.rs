@@ -106,6 +106,24 @@ impl Recipe {
             ),
         );
         demand(
+            (0.0..1.0).contains(&self.missing),
+            format!("missing is {}, and must be a share from 0 to below 1", self.missing),
+        );
+        demand(
+            self.missing == 0.0 || self.given == Given::Nothing,
+            "missing and given do not go together: the one hides pixels at random, the other always the \
+             same"
+                .into(),
+        );
+        demand(
+            self.missing == 0.0 || self.likelihood.factorises(),
+            format!(
+                "missing is {}, but likelihood `{}` takes its variance from whole images: they do not go \
+                 together",
+                self.missing, self.likelihood
+            ),
+        );
+        demand(
             self.pixels == Treatment::Grey || self.likelihood == LikelihoodKind::Bernoulli,
             format!(
                 "likelihood is {}, which is one of grey pixels, but pixels is {}: only bernoulli goes \

@@ -155,12 +155,19 @@ impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
         let batch_size = batch_size.min(count);
         plan.batch_size = batch_size;
         let last = count - (count.div_ceil(batch_size) - 1) * batch_size;
+        let workspace = |batch| {
+            let mut w = model.workspace_for(batch, samples);
+            if images.hidden.is_some() {
+                M::signals(&mut w).expect_missing_pixels();
+            }
+            w
+        };
         Self {
             optimiser: Optimiser::new(&model, &plan.optimiser),
             gradient: model.zeros_like(),
             order: (0..count).collect(),
-            full: model.workspace_for(batch_size, samples),
-            last: model.workspace_for(last, samples),
+            full: workspace(batch_size),
+            last: workspace(last),
             position: Position::default(),
             model,
             objective,
@@ -239,8 +246,7 @@ impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {
         let w = if end == self.order.len() { &mut self.last } else { &mut self.full };
 
         let s = M::signals(w);
-        self.images.gather(indices, epoch, &mut s.x);
-        self.images.label(self.model.classes(), indices, &mut s.y);
+        s.read(&self.images, self.model.classes(), indices, epoch);
         let noise = indices.iter().copied();
         random::fill_normal(&mut s.eps, seed, Purpose::TrainNoise, epoch, noise);
         let figures = self.model.gradient(&self.objective, w, &mut self.gradient);

@@ -3,4 +3,5 @@
 pub mod anomaly;
 pub mod completion;
 pub mod probe;
+pub mod repair;
 pub mod semi;

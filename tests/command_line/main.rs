@@ -12,6 +12,7 @@ mod models;
 mod objectives;
 mod refusals;
 mod refused_models;
+mod repair;
 mod resuming;
 mod semi;
 mod studying;

@@ -13,7 +13,7 @@ use elbo::{
     },
     gradcheck::{self, Check, Elements, Report, TOLERANCE, Verdict},
     layers::{Activation, Dense, Gated, Init, Masked, Mlp, Network},
-    models::{Decoder, MlpVae},
+    models::{Decoder, MlpVae, Model},
     objectives::{
         AnyObjective, EachElbo, Elbo, Iwae, Objective, SampledElbo, WarmUp, WeightedElbo,
     },
@@ -43,6 +43,7 @@ fn main() {
     fixed_variance(&mut trials);
     objectives(&mut trials);
     samples(&mut trials);
+    missing_pixels(&mut trials);
     models::all(&mut trials);
     likelihoods(&mut trials);
     vae(&mut trials);
@@ -320,6 +321,38 @@ fn samples(trials: &mut Vec<Trial>) {
         model("weighted elbo", AnyObjective::Weighted(weighted));
         model("sampled elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)));
         model("iwae", AnyObjective::Iwae(Iwae::default()));
+    }
+}
+
+/// Whole models of images with missing pixels, in whose places anything may stand: every likelihood that
+/// factorises, its own parameters included, with one sample of each image and with three.
+fn missing_pixels(trials: &mut Vec<Trial>) {
+    let objectives = [
+        ("elbo", AnyObjective::Elbo(Elbo), 1),
+        ("weighted elbo", AnyObjective::Weighted(WeightedElbo::new(2.0, WarmUp::None, 0.3)), 1),
+        ("sampled elbo", AnyObjective::Sampled(SampledElbo::new(0.7, WarmUp::None)), 2),
+        ("iwae", AnyObjective::Iwae(Iwae::default()), 3),
+    ];
+    for kind in LikelihoodKind::ALL.into_iter().filter(|kind| kind.factorises()) {
+        let rng = &mut random::rng(5, Purpose::Init, 0, 0);
+        let (likelihood, tanh, init) = (kind.build::<f64>(0.3), Activation::Tanh, Init::Pytorch);
+        let model = MlpVae::mlp_with(likelihood, 9, &[6], 2, tanh, init, rng);
+        let seen = normal(3, 9, 27).mapv(|v| f64::from(u8::from(v > 0.0)));
+        let x = normal(3, 9, 14).mapv(|v| (0.5 + 0.6 * v).clamp(0.0, 1.0)) * &seen;
+        for (name, objective, k) in &objectives {
+            let mut w = model.workspace_for(3, *k);
+            w.signals.expect_missing_pixels();
+            w.signals.observed.iter_mut().for_each(|observed| observed.seen.assign(&seen));
+            w.signals.x.assign(&x);
+            w.signals.eps = normal(3 * k, 2, 15);
+            let mut d = model.zeros_like();
+            d.tensors_mut().for_each(|mut t| t.fill(f64::NAN));
+            model.gradient(objective, &mut w, &mut d);
+            let report = gradcheck::parameters(&model, &d, Elements::All, |model| {
+                -model.evaluate(objective, &mut w).objective
+            });
+            rows(trials, &format!("missing pixels, {kind:?}, {name}"), report);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod gaussian;
 mod marginal;
 mod mixture;
 mod probabilistic_pca;
+mod repair;
 mod two_layer;
 
 use elbo::{

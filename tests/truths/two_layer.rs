@@ -13,8 +13,8 @@ use ndarray::{Array1, Array2, array};
 
 use super::{assert_close, mean_and_error, normal};
 
-const BYTES: [u8; 3] = [230, 20, 90];
-const VARIANCE: f64 = 0.3;
+pub(super) const BYTES: [u8; 3] = [230, 20, 90];
+pub(super) const VARIANCE: f64 = 0.3;
 
 type TwoLayer = MlpTwoLayer<f64, FixedVariance>;
 
@@ -23,15 +23,15 @@ type TwoLayer = MlpTwoLayer<f64, FixedVariance>;
 /// So p(z₁) = N(b₂, τ²) with τ² = w₂² + v₂, from which q(z₁|x) has the precision 1/τ² + |w|²/σ² and the
 /// mean (b₂/τ² + w·(x - b)/σ²) over it, and q(z₂|z₁) the precision 1 + w₂²/v₂ and the mean
 /// (z₁ - b₂) w₂/v₂ over it.
-struct Linear {
-    model: TwoLayer,
-    w: Array1<f64>,
-    b: Array1<f64>,
-    b2: f64,
-    tau2: f64,
+pub(super) struct Linear {
+    pub(super) model: TwoLayer,
+    pub(super) w: Array1<f64>,
+    pub(super) b: Array1<f64>,
+    pub(super) b2: f64,
+    pub(super) tau2: f64,
 }
 
-fn linear() -> Linear {
+pub(super) fn linear() -> Linear {
     let rng = &mut random::rng(6, Purpose::Init, 0, 0);
     let likelihood = FixedVariance::new(VARIANCE);
     let (activation, init) = (Activation::Tanh, Init::Glorot);

@@ -28,8 +28,7 @@ pub fn explain<T: Real, M: Model<T>>(
     indices: &[usize],
 ) -> Explanation {
     let mut w = model.workspace_for(indices.len(), 1);
-    images.gather(indices, 0, &mut M::signals(&mut w).x);
-    images.label(model.classes(), indices, &mut M::signals(&mut w).y);
+    M::signals(&mut w).read(&images, model.classes(), indices, 0);
     model.encode(&mut w);
     // ε of a fresh workspace is 0.
     model.log_weights(&mut w);
