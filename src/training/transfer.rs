@@ -163,8 +163,8 @@ fn checked(origin: &Origin, bytes: &[u8]) -> Result<u32, TransferError> {
     }
 }
 
-/// Tensors of one shape compute the same only for images of one size, with one activation and, in a decoder,
-/// for one likelihood.
+/// Tensors of one shape compute the same only for images of one size, the same part of which is given, with
+/// one activation and, in a decoder, for one likelihood.
 fn check_settings(
     file: &str,
     part: ModelPart,
@@ -172,8 +172,8 @@ fn check_settings(
     ours: &Recipe,
 ) -> Result<(), TransferError> {
     let keys: &[_] = match part {
-        ModelPart::Encoder => &["image", "activation"],
-        _ => &["image", "activation", "likelihood"],
+        ModelPart::Encoder => &["image", "given", "activation"],
+        _ => &["image", "given", "activation", "likelihood"],
     };
     let [theirs, ours] = [theirs, ours].map(Recipe::to_table);
     match keys.iter().find(|key| theirs.get(**key) != ours.get(**key)) {
