@@ -111,6 +111,8 @@ struct Report {
     steps: u32,
     #[serde(flatten)]
     found: Found,
+    /// What was written.
+    files: Vec<String>,
 }
 
 /// Of missing pixels, or of noise. Errors are roots of mean squares, of pixels between 0 and 1.
@@ -156,7 +158,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let data = arguments.data.load(&trained)?;
     let view = arguments.data.view(&trained, &data).hiding(None);
-    let view = View { count: view.count.min(arguments.n as usize), ..view };
+    let view = view.take(view.count.min(arguments.n as usize));
     let (found, layers) = match noise {
         Some(noise) => clean(arguments, &trained, view, noise)?,
         None => fill_in(arguments, &trained, view.hiding(hidden))?,
@@ -176,6 +178,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         images: view.count,
         steps: arguments.steps,
         found,
+        files: arguments.out.iter().map(|path| path.display().to_string()).collect(),
     };
     if arguments.json { print_json(&report) } else { print_text(&report) }
 }

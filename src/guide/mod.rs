@@ -41,5 +41,7 @@ chapters! {
     ch16_anomalies "16-anomalies.md" []
     ch17_looking_inside "17-looking-inside.md" []
     ch18_few_labels "18-few-labels.md" []
+    ch19_repair "19-repair.md" []
     ch20_transfer "20-transfer.md" []
+    ch21_completing "21-completing.md" []
 }

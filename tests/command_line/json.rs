@@ -54,6 +54,7 @@ fn every_command_prints_one_object_that_names_the_files_it_wrote() {
         format!("encode {MODEL} --out a.npy --log-var b.npy --labels c.npy"),
         format!("project {MODEL} --out a.svg"),
         format!("probe {MODEL} --labels 10"),
+        format!("repair {MODEL} --hide top --steps 2 --out a.png"),
         format!("interpolate {MODEL} --from 1 --to 2 --out a.png"),
         format!("walk {MODEL} -n 2 --steps 2 --out a.png"),
         format!("complete {MODEL} --given quadrants-1 --steps 2 --out a.png"),
