@@ -11,7 +11,7 @@ use crate::{
     data::{self, Part},
     gradcheck::{self, Check, Elements, Report},
     models::Model,
-    objectives::Objective,
+    objectives::{Estimator, Objective},
     random::{self, Purpose},
 };
 use ndarray::Array2;
@@ -65,6 +65,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         recipe = recipe.with(assignment).map_err(Usage::new)?;
     }
     recipe.validate().map_err(Usage::new)?;
+    if recipe.estimator != Estimator::Total {
+        return Err(Usage::new(
+            "stl and dreg are not the slope of the bound at the noise that was drawn, but have its mean over all \
+             noise: check with --set estimator=total",
+        )
+        .into());
+    }
     let data = data::load(&arguments.data, Part::Train)?;
     let images = &data.images;
     recipe.image = Some([images.height(), images.width()]);

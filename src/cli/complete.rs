@@ -54,7 +54,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
     /// Of a plain VAE: τ, how far what is given may be from what the decoder says
-    #[arg(long, value_name = "T", default_value = "0.05", value_parser = parse_positive)]
+    #[arg(long, value_name = "T", default_value = "0.05", allow_negative_numbers = true, value_parser = parse_positive)]
     deviation: f64,
     /// Seed of the completions
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -122,12 +122,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     super::pictures::completions(&arguments.out, &completed(&shown), size)?;
     report_file(&arguments.out);
 
-    let most = arguments.images.map_or(usize::MAX, |n| n as usize);
-    let indices: Vec<usize> = view.indices().take(most).collect();
+    let count = arguments.images.map_or(view.count, |n| view.count.min(n as usize));
+    let measured = View { count, ..view };
+    let indices: Vec<usize> = measured.indices().collect();
     let mean_image = View::from(&arguments.data.training_images()?).mean();
     let bar = super::progress::images("completing", indices.len());
     let done = |n: usize| bar.inc(n as u64);
-    let fidelity = fidelity(&view, &indices, (given, &parts), &mean_image, completed, done);
+    let fidelity = fidelity(&measured, &indices, (given, &parts), &mean_image, completed, done);
     bar.finish_and_clear();
     let report = Report {
         model: trained.path.display().to_string(),
@@ -135,7 +136,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         given,
         images: indices.len(),
         draws: arguments.draws,
-        bound: completer.bound(view, seed),
+        bound: completer.bound(measured, seed),
         fidelity,
     };
     if arguments.json { print_json(&report) } else { print(&text(&report)) }
@@ -148,10 +149,12 @@ fn completer<'a>(
 ) -> Result<(Completer<'a>, Given), Usage> {
     let model = trained.path.display();
     match (&trained.vae, arguments.given) {
-        (AnyModel::Completion(model), None) => {
+        (AnyModel::Completion(model), given)
+            if given.is_none_or(|given| given == trained.recipe.given) =>
+        {
             Ok((Completer::Trained(model), trained.recipe.given))
         }
-        (AnyModel::Completion(_), Some(_)) => Err(Usage::new(format!(
+        (AnyModel::Completion(_), _) => Err(Usage::new(format!(
             "{model} was trained with {} given, and knows no other --given",
             trained.recipe.given
         ))),

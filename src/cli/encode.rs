@@ -62,6 +62,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some("csv") => write_csv,
         _ => return Err(Usage::new("--out must end in .npy or .csv").into()),
     };
+    let paths = [Some(out), arguments.log_var.as_ref(), arguments.labels.as_ref()];
+    let paths: Vec<_> = paths.into_iter().flatten().collect();
+    if paths.iter().enumerate().any(|(i, path)| paths[i + 1..].contains(path)) {
+        return Err(Usage::new("two of --out, --log-var and --labels are the same file").into());
+    }
     let trained = arguments.model.load()?;
     if arguments.log_var.is_some() && !trained.vae.has_exact_mean() {
         let model = trained.path.display();

@@ -53,10 +53,10 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
     /// α, the weight of the mean of ln q(y|x) over the labelled images, beside bounds in nats per image
-    #[arg(long, value_name = "A", default_value = "0.1", value_parser = parse_positive)]
+    #[arg(long, value_name = "A", default_value = "0.1", allow_negative_numbers = true, value_parser = parse_positive)]
     alpha: f64,
     /// α of Adam
-    #[arg(long, value_name = "A", default_value = "4.2e-4", value_parser = parse_positive)]
+    #[arg(long, value_name = "A", default_value = "4.2e-4", allow_negative_numbers = true, value_parser = parse_positive)]
     learning_rate: f64,
     /// Seed of all randomness, the choice of labels included
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -340,11 +340,23 @@ fn refuse_own_origin(recipe: &Recipe, out: &Path) -> Result<(), Usage> {
     }
 }
 
-/// Refuses to write over an unfinished run, or over one of which nothing can be said.
+/// Refuses to write over an unfinished run, over one of which nothing can be said, and over files that are of no
+/// run.
 fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
     let path = out.join(files::CHECKPOINT);
-    if overwrite || !path.is_file() {
+    if overwrite {
         return Ok(());
+    }
+    if !path.is_file() {
+        let all = files::WRITTEN.iter().chain(&files::PICTURES);
+        return match all.map(|name| out.join(name)).find(|path| path.exists()) {
+            None => Ok(()),
+            Some(path) => bail!(
+                "{} is there, but no checkpoint of a run that wrote it: replace it with --overwrite, or \
+                 choose another --out",
+                path.display()
+            ),
+        };
     }
     let checkpoint = Checkpoint::<f32>::load(&path)
         .context("replace it with --overwrite, or choose another --out")?;

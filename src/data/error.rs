@@ -332,6 +332,13 @@ pub enum InvalidImages {
         element: &'static str,
     },
 
+    /// Bytes of 0 and 1, which would be read as nearly black.
+    #[error(
+        "no byte is above 1, but in bytes white is 255: save images of 0 and 1 as float32 \
+         (`images.astype('f4')`)"
+    )]
+    BlackAndWhite,
+
     /// A float pixel is not a number between 0 and 1.
     #[error(
         "pixel {pixel} of image {image} is {value}; float pixels must lie between 0 and 1 \

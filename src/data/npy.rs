@@ -167,6 +167,7 @@ pub(super) fn read_images(path: &Path) -> Result<Images, DataError> {
     let NpyArray { shape, data } = read(path)?;
     let refuse = |element| Err(InvalidImages::ElementType { element });
     let pixels = match data {
+        NpyData::U8(values) if values.iter().max() == Some(&1) => Err(InvalidImages::BlackAndWhite),
         NpyData::U8(values) => Ok(Pixels::Bytes(values)),
         NpyData::F32(values) => Ok(Pixels::Floats(values)),
         NpyData::F64(values) => Ok(Pixels::Floats(values.iter().map(|&v| v as f32).collect())),

@@ -160,7 +160,7 @@ impl Recipe {
             !self.name.is_empty()
                 && self.name != ".."
                 && self.name != "."
-                && !self.name.contains(['/', '\\', '\0']),
+                && !self.name.contains(|c: char| "/\\".contains(c) || c.is_control()),
             format!("name is {:?}, and must be usable as a folder's name", self.name),
         );
         faults.extend(self.extension_faults());

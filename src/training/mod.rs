@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod early_stopping;
+pub mod files;
 mod metrics;
 mod model_file;
 mod run;
@@ -13,7 +14,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use early_stopping::{Best, EarlyStopping};
 pub use metrics::{MetricsError, Row, read_metrics, write_metrics};
 pub use model_file::{ModelFileError, load_model, save_model};
-pub use run::{Observer, Outcome, Run, RunError, files};
+pub use run::{Observer, Outcome, Run, RunError};
 pub use trainer::{NonFinite, Plan, Position, Progress, Trainer};
 pub use transfer::{OtherTensors, TransferError, copy_tensors};
 pub use units::{Units, read_units, write_units};

@@ -1,7 +1,6 @@
 //! A whole run: epochs, evaluation, and the files that it keeps.
 
 use std::{
-    io::ErrorKind,
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Instant,
@@ -9,8 +8,8 @@ use std::{
 
 use super::{
     Best, Checkpoint, EarlyStopping, MetricsError, ModelFileError, NonFinite, Plan, Progress, Row,
-    Trainer, TransferError, Units, read_metrics, read_units, save_model, transfer, write_metrics,
-    write_units,
+    Trainer, TransferError, Units, files, read_metrics, read_units, save_model, transfer,
+    write_metrics, write_units,
 };
 use crate::{
     data::{Dataset, Fingerprint, Part, UnusableLabels, View},
@@ -22,37 +21,6 @@ use crate::{
     real::Real,
     recipe::{OutputBias, Recipe, RecipeError},
 };
-
-/// The names of the files in a run's folder.
-pub mod files {
-    /// The weights.
-    pub const MODEL: &str = "model.safetensors";
-    /// What `--resume` reads.
-    pub const CHECKPOINT: &str = "checkpoint.safetensors";
-    /// A row per epoch.
-    pub const METRICS: &str = "metrics.csv";
-    /// The latent dimensions, a row per epoch, where anything is known of them one by one.
-    pub const UNITS: &str = "units.csv";
-    /// The complete recipe.
-    pub const RECIPE: &str = "recipe.toml";
-    /// Test images above their reconstructions.
-    pub const RECONSTRUCTIONS: &str = "reconstructions.png";
-    /// Decoded draws from the prior.
-    pub const SAMPLES: &str = "samples.png";
-    /// The decoded latent plane.
-    pub const MANIFOLD: &str = "manifold.png";
-    /// The same draws of z with each class in turn, of a conditional model.
-    pub const CLASSES: &str = "classes.png";
-    /// Test images completed, of a model that is given a part of each.
-    pub const COMPLETIONS: &str = "completions.png";
-    /// The latent means of the test set.
-    pub const LATENT: &str = "latent.svg";
-    /// The figures against the epoch.
-    pub const CURVES: &str = "curves.svg";
-    /// What is drawn once a run is complete.
-    pub const PICTURES: [&str; 7] =
-        [RECONSTRUCTIONS, SAMPLES, MANIFOLD, CLASSES, COMPLETIONS, LATENT, CURVES];
-}
 
 /// A run in progress, in its folder.
 pub struct Run<'a, T: Real> {
@@ -384,12 +352,19 @@ impl<'a, T: Real> Run<'a, T> {
         Ok(row)
     }
 
-    /// Writes all files of the run, the checkpoint last: where it is, the others are as new.
+    /// Writes all files of the run, the checkpoint last: where it is, the others are as new. Those of an earlier run
+    /// go once all of these are on the disk.
     fn save(&mut self) -> Result<(), RunError> {
-        if std::mem::take(&mut self.replaces) {
-            self.remove_earlier()?;
+        if !self.replaces {
+            return self.write(&self.out);
         }
-        let path = |name| self.out.join(name);
+        files::replace(&self.out, |folder| self.write(folder))?;
+        self.replaces = false;
+        Ok(())
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), RunError> {
+        let path = |name| folder.join(name);
         let recipe = self.recipe.to_toml();
         write_atomically(&path(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
         if !self.rows.is_empty() {
@@ -407,21 +382,6 @@ impl<'a, T: Real> Run<'a, T> {
             *position,
             self.best(),
         )?;
-        Ok(())
-    }
-
-    /// No folder holds files of two runs.
-    fn remove_earlier(&self) -> Result<(), RunError> {
-        let written =
-            [files::CHECKPOINT, files::MODEL, files::METRICS, files::UNITS, files::RECIPE];
-        for path in written.iter().chain(&files::PICTURES).map(|name| self.out.join(name)) {
-            match std::fs::remove_file(&path) {
-                Err(cause) if cause.kind() != ErrorKind::NotFound => {
-                    return Err(FileError { path, cause: cause.into() }.into());
-                }
-                _ => {}
-            }
-        }
         Ok(())
     }
 

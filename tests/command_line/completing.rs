@@ -61,6 +61,9 @@ fn complete_draws_a_stack_for_each_image_and_measures_all_of_them() {
     assert_eq!((&report["given"], &report["images"]), (&"quadrants-2".into(), &TEST.into()));
     let elbo = number(&json(&place, &format!("evaluate {MODEL} --json --seed 0")), "elbo");
     assert_eq!(number(&report, "elbo"), elbo);
+    let done = place.elbo(&format!("{command} --out c.png --images 3 --json")).succeeds();
+    let few: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_ne!((&few["images"], &few["elbo"]), (&3.into(), &report["elbo"]), "of those images");
     for of in ["mean", "one", "without_model"] {
         assert!(report[of]["rmse"].as_f64().unwrap() > 0.0, "{report}");
     }

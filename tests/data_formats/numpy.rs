@@ -118,3 +118,18 @@ fn a_nan_in_npy_is_named_with_its_place() {
     let message = error_of(dir.path());
     assert!(message.contains("train-images.npy: pixel 0 of image 1 is NaN"), "{message}");
 }
+
+#[test]
+fn bytes_of_zero_and_one_are_refused_as_nearly_black() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |values: &[u8]| {
+        for part in ["train", "test"] {
+            let path = folder.path().join(format!("{part}-images.npy"));
+            std::fs::write(path, npy(&[2, 1, 2], values)).unwrap();
+        }
+        elbo::data::load(folder.path(), elbo::data::Part::Train)
+    };
+    let error = load(&[0, 1, 1, 0]).unwrap_err().to_string();
+    assert!(error.contains("train-images.npy") && error.contains("float32"), "{error}");
+    assert!(load(&[0, 1, 2, 0]).is_ok() && load(&[0; 4]).is_ok());
+}

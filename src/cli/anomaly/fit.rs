@@ -100,6 +100,9 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<()> {
     };
     let calibration = calibrate(arguments, &trained, &known, &held_back)?;
     let path = trained.path.with_file_name(Calibration::file_name(&calibration.score));
+    if path.exists() {
+        say(format_args!("{} is replaced", path.display()));
+    }
     calibration.save(&path)?;
     report(arguments, &trained, &path, &calibration)
 }
