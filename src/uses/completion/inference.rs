@@ -54,7 +54,7 @@ pub struct Inference {
     pub deviation: f64,
 }
 
-/// Found on training images; see chapter 21.
+/// What served MNIST; chapter 21 has figures.
 impl Default for Inference {
     fn default() -> Self {
         Self { steps: 200, learning_rate: 0.05, deviation: 0.05 }
