@@ -169,7 +169,7 @@ fn every_other_link_and_figure_exists() {
 
 #[test]
 fn the_links_of_every_readme_lead_somewhere() {
-    for file in ["README.md", "recipes/README.md", "recipes/results/README.md"] {
+    for file in ["README.md", "docs/gallery.md", "recipes/README.md", "recipes/results/README.md"] {
         let (text, folder) = (read(file), root().join(file).parent().unwrap().to_owned());
         assert!(!paths(&text).is_empty());
         for path in paths(&text) {

@@ -1,5 +1,5 @@
 //! The pixel likelihoods: PyTorch's numbers, closed forms, what sums or integrates to one, and logits
-//! of any size. Their gradients are checked in `tests/gradients.rs` as well.
+//! of any size. Their gradients are checked in `tests/gradients/main.rs` as well.
 
 use elbo::{
     distributions::{
