@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2};
 /// *Cubic Convolution Interpolation for Digital Image Processing*, equation 15, a = -1/2).
 ///
 /// Pixel i of a line of the result lies at (i + ½)/factor - ½ of the small one, and is the mean of the four
-/// pixels around that place with the weights [`cubic`] of their distance. Beyond an edge there are no
+/// pixels around that place with weights by their distance. Beyond an edge there are no
 /// pixels: the weights of those that there are then count for all.
 pub fn enlarge(
     images: ArrayView2<'_, f32>,
