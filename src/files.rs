@@ -21,10 +21,18 @@ pub struct FileError {
 
 /// The CRC-32 of a file's bytes. It notices that a file is another one; it is no protection against intent.
 pub fn crc32(bytes: &[u8]) -> u32 {
+    crc32_of([bytes])
+}
+
+/// The same of a file in parts.
+pub(crate) fn crc32_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
     let mut crc = flate2::Crc::new();
-    crc.update(bytes);
+    parts.into_iter().for_each(|part| crc.update(part));
     crc.sum()
 }
+
+/// How the name of a file that is being written begins, before it takes the place of another.
+pub(crate) const TEMPORARY: &str = ".elbo-";
 
 /// Writes a file so that a reader finds either the old content or the whole of the new one.
 ///
@@ -72,7 +80,9 @@ where
         _ => Path::new("."),
     };
     // `tempfile` itself would open the file for its owner alone.
-    let mut temporary = tempfile::Builder::new().make_in(folder, |name| File::create_new(name))?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .make_in(folder, |name| File::create_new(name))?;
 
     let mut buffered = BufWriter::new(temporary.as_file_mut());
     write(&mut buffered).map_err(Into::into)?;

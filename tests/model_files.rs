@@ -1,8 +1,12 @@
 //! Model files and checkpoints: what is written comes back bit for bit, and no damage to a file
 //! panics.
 
+#[path = "support/checksum.rs"]
+mod checksum;
+
 use std::{fs, ops::ControlFlow, path::Path};
 
+use checksum::sealed;
 use elbo::{
     data::{Images, Pixels},
     models::{AnyModel, Model},
@@ -161,14 +165,14 @@ fn names_shapes_and_order_of_elements_are_pytorch_s() {
     assert_eq!(stored, first_weight(&model)[[2, 1]]);
 }
 
-/// A checkpoint whose state has `from` replaced by `to`, with the header's length put right.
+/// A checkpoint whose state has `from` replaced by `to`, with the header's length and the checksum put right.
 fn with_state(from: &str, to: &str) -> Vec<u8> {
     let bytes = checkpoint_bytes::<f32>();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let header = std::str::from_utf8(&bytes[8..8 + length]).unwrap();
     assert_eq!(header.matches(from).count(), 1, "{header}");
     let header = header.replace(from, to);
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[8 + length..]].concat()
+    sealed([&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[8 + length..]].concat())
 }
 
 #[test]
@@ -242,8 +246,10 @@ proptest! {
         for bytes in [model_bytes::<f32>(), checkpoint_bytes::<f32>()] {
             let grown = [&bytes[..], &vec![0; more]].concat();
             for bytes in [&bytes[..at.index(bytes.len())], &grown] {
+                let sealed = sealed(bytes.to_vec());
                 prop_assert!(read(bytes, |path| load_model::<f32>(path).is_err()));
                 prop_assert!(read(bytes, |path| Checkpoint::<f32>::load(path).is_err()));
+                prop_assert!(read(&sealed, |path| Checkpoint::<f32>::load(path).is_err()));
             }
         }
     }
@@ -258,7 +264,20 @@ proptest! {
             let range = if in_header { header } else { bytes.len() };
             flips.iter().for_each(|(at, bit)| bytes[at.index(range)] ^= 1 << bit);
             read(&bytes, use_if_it_loads);
+            read(&sealed(bytes), use_if_it_loads);
         }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_in_a_checkpoint_is_noticed_and_the_file_named(at: Index, bit in 0..8u32) {
+        let mut bytes = checkpoint_bytes::<f32>();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let error = read(&bytes, |path| {
+            let error = Checkpoint::<f32>::load(path).map(|_| ()).unwrap_err();
+            (error.to_string(), path.display().to_string())
+        });
+        prop_assert!(error.0.contains(&error.1), "{}", error.0);
     }
 
     #[test]

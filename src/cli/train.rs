@@ -29,7 +29,7 @@ use crate::{
     parameters::{ModelPart, Parameters},
     pictures::save_grid,
     recipe::{BUILT_IN, Origin, Recipe},
-    training::{Checkpoint, Outcome, Position, Row, Run, files, load_model},
+    training::{Checkpoint, Lock, Outcome, Position, Row, Run, files, load_model},
     uses::completion::complete,
 };
 
@@ -196,6 +196,7 @@ impl RunArguments {
             Some(checkpoint) => Run::resume(recipe, checkpoint, &out, train, test)?,
             None => {
                 refuse_own_origin(&recipe, &out)?;
+                Lock::check(&out)?;
                 refuse_unfinished(&out, self.overwrite)?;
                 Run::start(recipe, &out, train, test)?
             }

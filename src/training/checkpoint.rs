@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Best,
+    checksum::{self, Broken},
     model_file::{self, ModelFileError, STATE},
     trainer::Position,
 };
 use crate::{
-    data::Fingerprint, models::AnyModel, optim::Optimiser, parameters::Parameters, real::Real,
-    recipe::Recipe,
+    data::Fingerprint, files::write_atomically, models::AnyModel, optim::Optimiser,
+    parameters::Parameters, real::Real, recipe::Recipe,
 };
 
 /// Before the names of the best weights.
@@ -38,6 +39,8 @@ pub struct Checkpoint<T> {
 /// What a checkpoint holds beside tensors.
 #[derive(Serialize, Deserialize)]
 struct State {
+    /// Of the whole file. It must come first: see [`checksum`].
+    checksum: String,
     recipe: Recipe,
     #[serde(flatten)]
     data: Fingerprint,
@@ -57,7 +60,7 @@ struct BestFigures {
 impl State {
     /// Whether the counts are those of some place in a run of the recipe, which must be valid.
     fn is_consistent(&self) -> bool {
-        let Self { recipe, data, step, position, best } = self;
+        let Self { recipe, data, step, position, best, .. } = self;
         let Some(images) = recipe.training_images(data.images) else { return false };
         let batch_size = recipe.batch_size.min(images);
         let batches = images.div_ceil(batch_size);
@@ -93,6 +96,10 @@ impl<T: Real> Checkpoint<T> {
     /// other.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let bytes = model_file::read(path)?;
+        if let Err(Broken::Other { stored, found }) = checksum::verify(&bytes) {
+            return Err(CheckpointError::Damaged { path: path.into(), stored, found });
+        }
+        // Without a checksum it is no checkpoint: what else it is, the metadata says.
         let state: State = model_file::metadata(path, &bytes, STATE)?;
         let tensors = model_file::parse(path, &bytes)?;
         let settings = state.recipe.optimiser();
@@ -102,7 +109,7 @@ impl<T: Real> Checkpoint<T> {
             let message = "its counts of images, batches and steps contradict each other".into();
             return Err(CheckpointError::Foreign { path: path.into(), key: STATE, message });
         }
-        let State { recipe, data, step, position, best } = state;
+        let State { recipe, data, step, position, best, .. } = state;
         let mut optimiser = Optimiser::new(&model, &settings);
         optimiser.set_steps(step);
         model_file::fill(path, &tensors, "", &mut model)?;
@@ -136,7 +143,8 @@ impl<T: Real> Checkpoint<T> {
     ) -> Result<(), CheckpointError> {
         let figures = best.map(|&Best { epoch, elbo, .. }| BestFigures { epoch, elbo });
         let (recipe, step) = (recipe.clone(), optimiser.steps());
-        let state = State { recipe, data, step, position, best: figures };
+        let checksum = checksum::BLANK.into();
+        let state = State { checksum, recipe, data, step, position, best: figures };
         let json = serde_json::to_string(&state).expect("a state is plain data");
         let mut tensors = model_file::named_bytes("", model);
         for (prefix, moment) in optimiser.state() {
@@ -145,6 +153,9 @@ impl<T: Real> Checkpoint<T> {
         if let Some(best) = best {
             tensors.extend(model_file::named_bytes(BEST, &best.model));
         }
-        model_file::write_tensors(path, tensors, T::DTYPE, (STATE, json))
+        let mut bytes = model_file::serialised(path, tensors, T::DTYPE, (STATE, json))?;
+        checksum::seal(&mut bytes);
+        write_atomically(path, |file| file.write_all(&bytes))?;
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::files::FileError;
+use crate::files::{FileError, TEMPORARY};
 
 /// The weights.
 pub const MODEL: &str = "model.safetensors";
@@ -52,7 +52,7 @@ pub fn replace<E: From<FileError>>(
     write: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
     let fail = |path: &Path, cause: io::Error| FileError { path: path.into(), cause: cause.into() };
-    let fresh = tempfile::Builder::new().prefix(".run-").tempdir_in(folder);
+    let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder);
     let fresh = fresh.map_err(|cause| fail(folder, cause))?;
     write(fresh.path())?;
     // Without a checkpoint, what is left of the earlier run cannot be taken for a run.

@@ -1,8 +1,10 @@
 //! The loop, its metrics, and what it keeps on disk.
 
 mod checkpoint;
+mod checksum;
 mod early_stopping;
 pub mod files;
+mod lock;
 mod metrics;
 mod model_file;
 mod run;
@@ -12,6 +14,7 @@ mod units;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use early_stopping::{Best, EarlyStopping};
+pub use lock::{Lock, LockError};
 pub use metrics::{MetricsError, Row, read_metrics, write_metrics};
 pub use model_file::{ModelFileError, load_model, save_model};
 pub use run::{Observer, Outcome, Run, RunError};

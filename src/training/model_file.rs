@@ -46,6 +46,16 @@ pub enum ModelFileError {
         /// Where it breaks off.
         cause: safetensors::SafeTensorError,
     },
+    /// A checkpoint whose bytes are not those that were written.
+    #[error("{} is damaged: its checksum is {stored}, but that of its bytes is {found}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The checksum in it.
+        stored: String,
+        /// That of its bytes.
+        found: String,
+    },
     /// A safetensors file of something else.
     #[error(
         "{} cannot be used: its metadata has no usable `{key}` ({message})",
@@ -88,7 +98,9 @@ pub fn save_model<T: Real>(
     recipe: &Recipe,
 ) -> Result<(), ModelFileError> {
     let json = serde_json::to_string(recipe).expect("a recipe is plain data");
-    write_tensors(path, named_bytes("", model), T::DTYPE, (RECIPE, json))
+    let bytes = serialised(path, named_bytes("", model), T::DTYPE, (RECIPE, json))?;
+    write_atomically(path, |file| file.write_all(&bytes))?;
+    Ok(())
 }
 
 /// Reads a model and its recipe. Weights stored in f32 or f64 become `T`.
@@ -127,23 +139,20 @@ fn le_bytes<T: Real>(tensor: &ArrayViewD<'_, T>) -> Vec<u8> {
     bytes
 }
 
-/// Writes tensors with a single metadata entry: with one, the bytes of the file are a function of
-/// its content alone.
-pub(super) fn write_tensors(
+/// The file of tensors with a single metadata entry: with one, its bytes are a function of its content alone.
+pub(super) fn serialised(
     path: &Path,
     tensors: Vec<(String, Vec<usize>, Vec<u8>)>,
     dtype: Dtype,
     (key, json): (&str, String),
-) -> Result<(), ModelFileError> {
+) -> Result<Vec<u8>, ModelFileError> {
     let views = tensors.iter().map(|(name, shape, bytes)| {
         let view = TensorView::new(dtype, shape.clone(), bytes);
         (name.as_str(), view.expect("the bytes are those of the shape"))
     });
     let metadata = HashMap::from([(key.to_string(), json)]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|cause| ModelFileError::Format { path: path.into(), cause })?;
-    write_atomically(path, |file| file.write_all(&bytes))?;
-    Ok(())
+    safetensors::serialize(views, Some(metadata))
+        .map_err(|cause| ModelFileError::Format { path: path.into(), cause })
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelFileError> {

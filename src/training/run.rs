@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    Best, Checkpoint, EarlyStopping, MetricsError, ModelFileError, NonFinite, Plan, Progress, Row,
-    Trainer, TransferError, Units, files, read_metrics, read_units, save_model, transfer,
-    write_metrics, write_units,
+    Best, Checkpoint, EarlyStopping, Lock, LockError, MetricsError, ModelFileError, NonFinite,
+    Plan, Progress, Row, Trainer, TransferError, Units, files, read_metrics, read_units,
+    save_model, transfer, write_metrics, write_units,
 };
 use crate::{
     data::{Dataset, Fingerprint, Part, UnusableLabels, View},
@@ -36,6 +36,7 @@ pub struct Run<'a, T: Real> {
     data: Fingerprint,
     /// Whether the folder may still hold files of an earlier run.
     replaces: bool,
+    _lock: Lock,
 }
 
 /// Who watches a run.
@@ -64,14 +65,9 @@ pub enum RunError {
     /// The recipe makes no sense.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The folder cannot be made, or is not writable.
-    #[error("cannot create the folder {} or a file in it: {cause}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
+    /// The folder is in use, or not writable.
+    #[error(transparent)]
+    Folder(#[from] LockError),
     /// The data has another image size than the recipe.
     #[error(
         "the images are {} x {}, but the recipe's are {} x {}",
@@ -203,7 +199,7 @@ impl<'a, T: Real> Run<'a, T> {
         });
         let evaluator = Evaluator::new(&model, recipe.view(test, Part::Test));
         let trainer = Trainer::with(model, recipe.objective(), train_view, Plan::of(&recipe));
-        let run = Self {
+        Ok(Self {
             elbo: trainer.model.elbo(),
             recipe,
             out: out.into(),
@@ -214,9 +210,8 @@ impl<'a, T: Real> Run<'a, T> {
             units: vec![],
             data: train.images.fingerprint(),
             replaces: true,
-        };
-        run.prepare_folder()?;
-        Ok(run)
+            _lock: Lock::take(out)?,
+        })
     }
 
     /// Goes on from a checkpoint of the same recipe, `epochs` aside.
@@ -267,15 +262,6 @@ impl<'a, T: Real> Run<'a, T> {
             run.units.retain(|units| units.epoch <= position.epoch);
         }
         Ok(run)
-    }
-
-    fn prepare_folder(&self) -> Result<(), RunError> {
-        std::fs::create_dir_all(&self.out)
-            .map_err(|cause| RunError::Folder { path: self.out.clone(), cause })?;
-        // A folder that cannot be written into is to be known before an epoch is spent.
-        tempfile::tempfile_in(&self.out)
-            .map_err(|cause| RunError::Folder { path: self.out.clone(), cause })?;
-        Ok(())
     }
 
     /// Trains until all epochs are done or the observer stops it. After every epoch the metrics,

@@ -2,11 +2,14 @@
 //! same bytes however it is cut and computed, and that whatever is wrong gets one clear message.
 
 mod anomaly;
+#[path = "../support/checksum.rs"]
+mod checksum;
 mod completing;
 mod conditional;
 mod determinism;
 mod extensions;
 mod json;
+mod killed;
 mod looking;
 mod models;
 mod objectives;
@@ -28,6 +31,7 @@ use std::{
 
 use assert_cmd::cargo::{cargo_bin, cargo_bin_cmd};
 use byteorder::{BigEndian, WriteBytesExt};
+use checksum::sealed;
 use tempfile::TempDir;
 
 /// Images are not square, so that no height is taken for a width.
@@ -88,7 +92,8 @@ impl Place {
         String::from_utf8(self.read(name)).unwrap()
     }
 
-    /// Writes the file again with each `from` in it replaced by `to`, of the same length.
+    /// Writes the file again with each `from` in it replaced by `to`, of the same length; the checksum of a
+    /// checkpoint is put right.
     fn patch(&self, name: &str, from: &str, to: &str) {
         assert_eq!(from.len(), to.len());
         let mut bytes = self.read(name);
@@ -96,15 +101,15 @@ impl Place {
             (0..bytes.len()).filter(|&at| bytes[at..].starts_with(from.as_bytes())).collect();
         assert!(!found.is_empty(), "{name} does not contain {from}");
         found.iter().for_each(|&at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
-        self.write(name, bytes);
+        self.write(name, sealed(bytes));
     }
 
-    /// Replaces the last number of a file of f32.
+    /// Replaces the last number of a file of f32; the checksum of a checkpoint is put right.
     fn patch_last(&self, name: &str, value: f32) {
         let mut bytes = self.read(name);
         let end = bytes.len() - 4;
         bytes[end..].copy_from_slice(&value.to_le_bytes());
-        self.write(name, bytes);
+        self.write(name, sealed(bytes));
     }
 
     /// The four IDX files, under MNIST's names.

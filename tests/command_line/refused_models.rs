@@ -165,8 +165,13 @@ fn a_damaged_checkpoint_is_refused() {
     let place = Place::trained();
     let whole = place.read(CHECKPOINT);
     place.write(CHECKPOINT, &whole[..whole.len() - 1]);
-    let parts = [CHECKPOINT, "not a whole safetensors file"];
-    place.refuses("train --out run --resume", 1, &parts);
+    place.refuses("train --out run --resume", 1, &[CHECKPOINT, "is damaged", "checksum"]);
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    place.write(CHECKPOINT, &flipped);
+    place.refuses("train --out run --resume", 1, &[CHECKPOINT, "is damaged", "checksum"]);
+    place.write(CHECKPOINT, &whole[..7]);
+    place.refuses("train --out run --resume", 1, &[CHECKPOINT, "not a whole safetensors file"]);
     place.write(CHECKPOINT, place.read(MODEL));
     place.refuses("train --out run --resume", 1, &[CHECKPOINT, "checkpoint"]);
 }

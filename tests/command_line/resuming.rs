@@ -101,8 +101,32 @@ mod interrupted {
     }
 
     fn interrupt(child: &Child) {
+        signal(child, "-INT");
+    }
+
+    fn signal(child: &Child, signal: &str) {
         let pid = child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// SIGHUP is what a terminal sends that goes away; then nobody reads what the run says.
+    #[test]
+    fn a_run_ends_in_order_when_the_machine_shuts_down_or_the_terminal_vanishes() {
+        for (name, read) in [("-TERM", true), ("-HUP", false)] {
+            let place = Place::new();
+            let (mut child, lines) = start(&place, "--out run");
+            if read {
+                signal(&child, name);
+                let last = lines.last().unwrap();
+                assert!(last.contains("--resume` goes on from there"), "{last}");
+            } else {
+                drop(lines);
+                signal(&child, name);
+            }
+            assert_eq!(child.wait().unwrap().code(), Some(1), "{name}");
+            let done = figures(&place, "run").len();
+            place.elbo(&format!("train --out run --resume --epochs {}", done + 1)).succeeds();
+        }
     }
 
     /// The stopped run says in which epoch it is and how to go on; sent on to the end of that

@@ -1,0 +1,118 @@
+//! One run at a time in a folder.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::files::TEMPORARY;
+
+/// The right to write a run's files into a folder.
+///
+/// It is the operating system's lock on the folder: it ends with the process, however that ends, so that no crash
+/// leaves a folder that nobody may use. Where folders know of no locks (some network file systems, Windows), the
+/// right is given unseen.
+#[derive(Debug)]
+pub struct Lock {
+    _folder: Option<File>,
+}
+
+/// Why a folder cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process has it.
+    #[error(
+        "another run is going on in {}: wait for it, stop it, or choose another folder", path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder cannot be made, or is not writable.
+    #[error("cannot create the folder {} or a file in it: {cause}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl Lock {
+    /// Makes the folder if there is none, takes it, and removes what a run that was killed had half written.
+    ///
+    /// # Errors
+    ///
+    /// If another run has the folder, or it cannot be written into.
+    pub fn take(folder: &Path) -> Result<Self, LockError> {
+        let fail = |cause| LockError::Folder { path: folder.into(), cause };
+        fs::create_dir_all(folder).map_err(fail)?;
+        let locked = File::open(folder).map(|file| file.try_lock().map(|()| file));
+        if let Ok(Err(TryLockError::WouldBlock)) = locked {
+            return Err(LockError::InUse { path: folder.into() });
+        }
+        // A folder that cannot be written into is to be known before an epoch is spent.
+        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(fail)?;
+        sweep(folder).map_err(fail)?;
+        Ok(Self { _folder: locked.ok().and_then(Result::ok) })
+    }
+
+    /// Fails where another run is going on in the folder; there may be no such folder.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::InUse`].
+    pub fn check(folder: &Path) -> Result<(), LockError> {
+        match File::open(folder).map(|file| file.try_lock()) {
+            Ok(Err(TryLockError::WouldBlock)) => Err(LockError::InUse { path: folder.into() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            let is_folder = entry.file_type()?.is_dir();
+            let path = entry.path();
+            if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) }?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_folder_is_had_by_one_run_at_a_time_and_by_the_next_once_that_is_gone() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("runs/mine");
+        assert!(Lock::check(&folder).is_ok());
+        let lock = Lock::take(&folder).unwrap();
+        assert!(matches!(Lock::take(&folder), Err(LockError::InUse { .. })));
+        assert!(matches!(Lock::check(&folder), Err(LockError::InUse { .. })));
+        drop(lock);
+        assert!(Lock::check(&folder).is_ok());
+        assert!(Lock::take(&folder).is_ok());
+    }
+
+    #[test]
+    fn what_a_killed_run_had_half_written_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path(".elbo-Ab12Cd")).unwrap();
+        for name in [".elbo-Ab12Cd/model", ".elbo-xyz", ".elbow", "model.safetensors", ".hidden"] {
+            fs::write(path(name), "x").unwrap();
+        }
+        drop(Lock::take(folder.path()).unwrap());
+        let left = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+        let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, [".elbow", ".hidden", "model.safetensors"]);
+    }
+}

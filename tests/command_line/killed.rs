@@ -1,0 +1,141 @@
+//! Runs that end in the middle of things: a kill at any moment, a full disk, a folder that goes away, a second
+//! run in the same folder.
+
+use std::{
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+use super::*;
+
+const CHECKPOINT: &str = "run/checkpoint.safetensors";
+const ENDLESS: &str = "--out run --epochs 1000000000";
+
+/// How often the run is killed. `ELBO_KILLS=200 cargo test --test command_line killed` asks for more.
+fn kills() -> u64 {
+    std::env::var("ELBO_KILLS").map_or(12, |kills| kills.parse().expect("ELBO_KILLS is a number"))
+}
+
+fn start(place: &Place, arguments: &str) -> Child {
+    let arguments = format!("train --recipe small.toml {arguments}");
+    place.spawn(&arguments).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until `is_so`, for as long as the child runs.
+fn wait(child: &mut Child, mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("the run ended by itself: {status}");
+        }
+    }
+}
+
+fn is_half_written(place: &Place) -> bool {
+    place.path("run").is_dir() && place.names("run").iter().any(|name| name.starts_with(".elbo-"))
+}
+
+/// Every other kill waits for a file that is being written, the others come after some milliseconds. What
+/// comes of all that is the checkpoint and the model of a run that nobody disturbed.
+#[test]
+fn a_run_killed_at_any_moment_goes_on_from_its_last_epoch_as_if_nothing_had_happened() {
+    let place = Place::new();
+    for kill in 0..kills() {
+        let how = if place.path(CHECKPOINT).exists() { "--resume" } else { "--overwrite" };
+        let mut child = start(&place, &format!("{ENDLESS} {how}"));
+        if kill % 2 == 0 {
+            wait(&mut child, || is_half_written(&place));
+            thread::sleep(Duration::from_micros(97 * kill % 900));
+        } else {
+            thread::sleep(Duration::from_millis(7 * kill % 40));
+        }
+        assert!(child.try_wait().unwrap().is_none(), "alive until it is killed");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let mut child = start(&place, &format!("{ENDLESS} --resume"));
+    let before = place.read(CHECKPOINT);
+    wait(&mut child, || place.read(CHECKPOINT) != before);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let info = place.elbo("info run/model.safetensors").succeeds();
+    assert!(!info.stdout.is_empty());
+    let epochs = place.text("run/metrics.csv").lines().count() - 1;
+    let more = format!("train --out run --resume --epochs {}", epochs + 1);
+    place.elbo(&more).succeeds();
+    place.train(&format!("--out whole --epochs {}", epochs + 1)).succeeds();
+    for name in ["model.safetensors", "checkpoint.safetensors"] {
+        let [whole, killed] = ["whole", "run"].map(|run| place.read(&format!("{run}/{name}")));
+        assert!(whole == killed, "{name} after {} epochs and {} kills", epochs + 1, kills());
+    }
+    assert_eq!(place.names("run"), place.names("whole"), "nothing half written is left");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_second_run_in_a_folder_is_refused_while_the_first_goes_on() {
+    let place = Place::new();
+    let mut child = start(&place, ENDLESS);
+    wait(&mut child, || place.path(CHECKPOINT).exists());
+    for arguments in ["--overwrite", "--resume", ""] {
+        let second = place.train(&format!("{ENDLESS} {arguments}"));
+        second.fails(1, &["another run is going on in run", "another folder"]);
+    }
+    place.train("--out elsewhere").succeeds();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.train("--out run --overwrite").succeeds();
+}
+
+/// A limit on the size of files stands for the full disk: the model is larger than what is left.
+#[test]
+#[cfg(unix)]
+fn on_a_full_disk_the_run_says_which_file_and_its_last_checkpoint_stays_good() {
+    let place = Place::trained();
+    let before = place.read(CHECKPOINT);
+    let limited = "ulimit -f 1; trap '' XFSZ; exec \"$0\" train --out run --resume --epochs 3";
+    let output = Command::new("sh")
+        .args(["-c", limited])
+        .arg(cargo_bin!("elbo"))
+        .current_dir(place.path(""))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("error: the run in run failed: cannot write run/"), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(place.read(CHECKPOINT) == before);
+    assert!(!is_half_written(&place));
+
+    place.elbo("train --out run --resume --epochs 3").succeeds();
+    place.train("--out whole --epochs 3").succeeds();
+    assert!(place.read(CHECKPOINT) == place.read("whole/checkpoint.safetensors"));
+}
+
+#[test]
+fn a_checkpoint_that_goes_away_under_the_run_is_written_again() {
+    let place = Place::new();
+    let mut child = start(&place, ENDLESS);
+    wait(&mut child, || place.path(CHECKPOINT).exists());
+    fs::remove_file(place.path(CHECKPOINT)).unwrap();
+    wait(&mut child, || place.path(CHECKPOINT).exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let epochs = place.text("run/metrics.csv").lines().count();
+    place.elbo(&format!("train --out run --resume --epochs {epochs}")).succeeds();
+}
+
+#[test]
+fn a_folder_that_goes_away_under_the_run_stops_it_by_name() {
+    let place = Place::new();
+    let child = place.spawn(&format!("train --recipe small.toml {ENDLESS}"));
+    let mut child = { child }.stderr(Stdio::piped()).spawn().unwrap();
+    wait(&mut child, || place.path(CHECKPOINT).exists());
+    fs::rename(place.path("run"), place.path("moved")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("error: the run in run failed: cannot write run/"), "{stderr}");
+    place.elbo("evaluate moved/model.safetensors").succeeds();
+}
