@@ -139,3 +139,12 @@ fn a_folder_that_goes_away_under_the_run_stops_it_by_name() {
     assert!(stderr.contains("error: the run in run failed: cannot write run/"), "{stderr}");
     place.elbo("evaluate moved/model.safetensors").succeeds();
 }
+
+/// Nobody can write there, whoever they are.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_cannot_be_written_is_named_before_an_epoch_is_spent() {
+    let place = Place::new();
+    place.train("--out /proc/elbo").fails(1, &["cannot create the folder /proc/elbo"]);
+    place.train("--out /sys").fails(1, &["cannot create the folder /sys or a file in it"]);
+}

@@ -10,6 +10,7 @@ mod determinism;
 mod extensions;
 mod json;
 mod killed;
+mod long_runs;
 mod looking;
 mod models;
 mod objectives;
