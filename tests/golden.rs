@@ -1,6 +1,7 @@
 //! The crate against PyTorch: values, gradients and Adam steps that `tests/golden/vae.py` computed
 //! in f64 from the model files of this crate; and by `objectives.py`, on one of them, the other
-//! objectives and optimisers; and by `deep.py` the models whose divergence has no closed form.
+//! objectives and optimisers; by `deep.py` the models whose divergence has no closed form, and by `m2.py`
+//! the bound that sums over labels.
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ use elbo::{
     random::{self, Purpose},
     real::Real,
     training::load_model,
+    uses::semi::{MlpM2, Shares},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Ix2, Ix3};
@@ -38,6 +40,8 @@ fn main() {
     objectives::<f32>(&mut trials, "f32", 1e-4);
     deep::<f64>(&mut trials, "f64", 1e-12);
     deep::<f32>(&mut trials, "f32", 1e-4);
+    m2::<f64>(&mut trials, "f64", 1e-12);
+    m2::<f32>(&mut trials, "f32", 1e-4);
     trials.push(Trial::test("one model is beyond the bound on log σ²", || {
         let log_var = Golden::read("relu").matrix("log_var");
         let beyond = |column: usize| log_var.column(column).iter().all(|v| v.abs() > LOG_VAR_BOUND);
@@ -184,6 +188,28 @@ fn forward_and_gradients<T: Real, M: Model<T>>(name: &str, mut model: M) -> Comp
         }
     }
     compared
+}
+
+/// M2's objective of three images without a label and two with one.
+fn m2<T: Real>(trials: &mut Vec<Trial>, precision: &str, tolerance: f64) {
+    let (golden, mut compared) = (Golden::of("m2", "m2.safetensors"), Compared::default());
+    let rng = &mut random::rng(0, Purpose::Init, 0, 0);
+    let (tanh, init) = (Activation::Tanh, Init::Glorot);
+    let mut model = MlpM2::<T, _>::mlp_with(Bernoulli, [12, 3], &[7], 4, tanh, init, rng);
+    for (tensor, mut ours) in model.names().iter().zip(model.tensors_mut()) {
+        ours.assign(&golden.tensor(&format!("param.{tensor}")).mapv(T::from_f64));
+    }
+    let mut w = model.workspace(3, 2);
+    (w.x, w.labels) = (cast(golden.matrix("x")), vec![2, 0]);
+    MlpConditional::<T, Bernoulli>::signals(&mut w.rows).eps = cast(golden.matrix("eps"));
+    let shares = Shares { unlabelled: 0.3, labelled: 0.2, classifier: 0.5 };
+    let mut d = model.zeros_like();
+    let value = model.gradient(&shares, &mut w, &mut d).objective;
+    compared.add(&golden, "value", ndarray::arr0(T::from_f64(value)).view().into_dyn());
+    for (tensor, ours) in d.names().iter().zip(d.tensors()) {
+        compared.add(&golden, &format!("grad.{tensor}"), ours);
+    }
+    compared.judge(trials, format!("M2, {precision}: value and gradients"), tolerance);
 }
 
 /// The largest relative error so far, and where it is.
