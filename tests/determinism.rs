@@ -214,7 +214,7 @@ fn the_seed_decides_the_model_it_starts_from_and_the_one_it_becomes() {
 
 #[test]
 fn a_model_in_f32_starts_as_the_rounding_of_the_model_in_f64() {
-    for init in [Init::Glorot, Init::He, Init::Pytorch] {
+    for init in [Init::Glorot, Init::He, Init::Small, Init::Pytorch] {
         let recipe = Recipe { init, ..recipe() };
         let (single, double) = (recipe.model::<f32>(), recipe.model::<f64>());
         for (single, double) in single.tensors().zip(double.tensors()) {

@@ -149,6 +149,7 @@ fn fresh_parameters_have_the_spread_that_their_initialiser_promises() {
     for (init, bound, variance) in [
         (Init::Glorot, (6f64 / 400.0).sqrt(), 2f64 / 400.0),
         (Init::He, f64::INFINITY, 2.0 / 300.0),
+        (Init::Small, f64::INFINITY, 1e-6),
         (Init::Pytorch, (1f64 / 300.0).sqrt(), 1.0 / 900.0),
     ] {
         let rng = &mut random::rng(5, Purpose::Init, 0, 0);
@@ -160,7 +161,9 @@ fn fresh_parameters_have_the_spread_that_their_initialiser_promises() {
         assert!(largest <= bound, "{init:?}: {largest}");
         let (_, square, largest) = spread(layer.bias.as_slice().unwrap());
         match init {
-            Init::Pytorch => assert!(largest <= bound && (square / variance - 1.0).abs() < 0.4),
+            Init::Pytorch | Init::Small => {
+                assert!(largest <= bound && (square / variance - 1.0).abs() < 0.4);
+            }
             _ => assert_eq!(largest, 0.0),
         }
     }

@@ -51,7 +51,8 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         Just(Activation::Sigmoid),
         Just(Activation::Softplus)
     ];
-    let init = prop_oneof![Just(Init::Glorot), Just(Init::He), Just(Init::Pytorch)];
+    let init =
+        prop_oneof![Just(Init::Glorot), Just(Init::He), Just(Init::Small), Just(Init::Pytorch)];
     let network = (prop::collection::vec(1..20usize, 0..4), 1..9usize, activation, init);
     let training = (1..1000u64, 1..1000usize, 1e-9..1.0, 0..=i64::MAX as u64);
     let manifold = prop_oneof![Just(Manifold::Quantiles), Just(Manifold::Square)];

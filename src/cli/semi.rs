@@ -40,9 +40,12 @@ pub struct Arguments {
     /// A folder with MNIST's four IDX files (plain or .gz), .npy arrays, or PNG files
     #[arg(long, value_name = "DIR", default_value = "data/mnist", long_help = DATA_HELP)]
     data: PathBuf,
-    /// Passes over the images, of M1's VAE and of M2 each
+    /// Passes over the images
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
+    /// Those of M1's VAE, of whose codes M1+M2 is a model [default: as many]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    m1_epochs: Option<u32>,
     /// Width of the hidden layer of each network
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..))]
     hidden: u16,
@@ -233,12 +236,12 @@ impl<'a> Task<'a> {
         let [train, test] = self.views();
         let mut trainer =
             Trainer::new(vae, Elbo, train, usize::from(batch_size), learning_rate, seed);
-        for epoch in 1..=self.arguments.epochs {
+        let epochs = self.arguments.m1_epochs.unwrap_or(self.arguments.epochs);
+        for epoch in 1..=epochs {
             let started = Instant::now();
             if let Some(figures) = trainer.epoch(|_| ControlFlow::Continue(()))? {
                 say(format_args!(
-                    "M1 epoch {epoch:>3}/{}  train elbo {:.3}   {:.1} s",
-                    self.arguments.epochs,
+                    "M1 epoch {epoch:>3}/{epochs}  train elbo {:.3}   {:.1} s",
                     figures.elbo,
                     started.elapsed().as_secs_f64()
                 ));
@@ -266,7 +269,8 @@ impl<'a> Task<'a> {
         let (hidden, latent) = ([usize::from(hidden)], usize::from(latent));
         let (softplus, init) = (Activation::Softplus, Init::Pytorch);
         let sizes = [inputs, self.classes];
-        let model = MlpM2::mlp_with(likelihood, sizes, &hidden, latent, softplus, init, rng);
+        let model = MlpM2::mlp_with(likelihood, sizes, &hidden, latent, softplus, init, rng)
+            .hidden_layers_small(rng);
         let optimiser = self.optimiser(&model);
         let batch = usize::from(batch_size);
         let settings = M2Settings { unlabelled: batch, labelled: batch, alpha, seed };

@@ -21,6 +21,9 @@ pub enum Init {
     /// W ~ N(0, 2 / inputs), b = 0: keeps the variance of signals through ReLU layers (He et al.
     /// 2015, equation 10).
     He,
+    /// W, b ~ N(0, 0.001²): every output starts near 0, whatever is read (the code of Kingma et al. 2014). Where
+    /// a network's first guess would be believed, as of labels, it has none.
+    Small,
     /// W, b ~ U(-a, a) with a = 1/√inputs: the default of PyTorch's `nn.Linear`.
     Pytorch,
 }
@@ -44,11 +47,13 @@ impl Init {
                 let normal = normal.expect("a layer has at least one input, so this is finite");
                 (weight(normal, inputs, outputs, rng), zeros())
             }
+            Init::Small => {
+                let normal = Normal::new(0.0, 0.001).expect("the deviation is finite");
+                (weight(normal, inputs, outputs, rng), bias(normal, outputs, rng))
+            }
             Init::Pytorch => {
                 let distribution = uniform(1.0 / fan_in.sqrt());
-                let weight = weight(distribution, inputs, outputs, rng);
-                let bias = Array1::random_using(outputs, distribution, rng);
-                (weight, bias.mapv(T::from_f64))
+                (weight(distribution, inputs, outputs, rng), bias(distribution, outputs, rng))
             }
         }
     }
@@ -66,4 +71,12 @@ fn weight<T: Real>(
     rng: &mut impl RngCore,
 ) -> Array2<T> {
     Array2::random_using((inputs, outputs), distribution, rng).mapv(T::from_f64)
+}
+
+fn bias<T: Real>(
+    distribution: impl Distribution<f64>,
+    outputs: usize,
+    rng: &mut impl RngCore,
+) -> Array1<T> {
+    Array1::random_using(outputs, distribution, rng).mapv(T::from_f64)
 }

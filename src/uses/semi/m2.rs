@@ -7,8 +7,8 @@ use rand::RngCore;
 use super::Classifier;
 use crate::{
     distributions::{Likelihood, categorical::log_softmax},
-    layers::{Activation, Init, Layer, Mlp},
-    models::{Conditional, ConditionalWorkspace, Decoder, MlpConditional, Model},
+    layers::{Activation, Dense, Init, Layer, Mlp},
+    models::{Conditional, ConditionalWorkspace, Decoder, MlpConditional, Model, Vae},
     objectives::EachElbo,
     parameters::{Parameters, prefixed},
     real::Real,
@@ -135,6 +135,19 @@ impl<T: Real, L: Likelihood<T>> MlpM2<T, L> {
             MlpConditional::mlp_with(likelihood, sizes, hidden, latent, activation, init, rng);
         let classifier = Mlp::new(pixels, hidden, activation, init, rng);
         Self { conditional, classifier: Decoder::new(classifier, classes, init, rng) }
+    }
+
+    /// The same with hidden layers that start as [`Init::Small`]: at first, no class explains any image better
+    /// than another, so that labels are all that the classifier hears. One that starts with an opinion of its own
+    /// is confirmed in it by the images without a label.
+    pub fn hidden_layers_small(mut self, rng: &mut impl RngCore) -> Self {
+        let Vae { encoder, decoder, .. } = &mut self.conditional.vae;
+        for network in [&mut encoder.hidden, &mut decoder.hidden, &mut self.classifier.hidden] {
+            for layer in &mut network.layers {
+                *layer = Dense::new(layer.inputs(), layer.outputs(), Init::Small, rng);
+            }
+        }
+        self
     }
 }
 
@@ -304,6 +317,25 @@ mod tests {
             assert!(model.evaluate(&SHARES, &mut w).unlabelled < best);
             model.classifier.output.bias[c] -= 0.1;
         }
+    }
+
+    #[test]
+    fn with_small_hidden_layers_no_class_is_better_than_another_at_first() {
+        let rng = &mut random::rng(3, Purpose::Init, 0, 0);
+        let (tanh, init) = (Activation::Tanh, Init::Pytorch);
+        let model = Small::mlp_with(Bernoulli, [5, 3], &[4], 2, tanh, init, rng);
+        let spread = |model: &Small| {
+            let mut w = model.workspace(1, 0);
+            w.x.indexed_iter_mut().for_each(|((_, j), x)| *x = (j % 2) as f64);
+            model.evaluate(&SHARES, &mut w);
+            let s = MlpConditional::<f64, Bernoulli>::signals(&mut w.rows);
+            let f = |c: usize| s.log_prob[c] - s.kl.row(c).sum();
+            [1, 2].map(|c| (f(c) - f(0)).abs()).into_iter().fold(0.0, f64::max)
+        };
+        let small = model.clone().hidden_layers_small(rng);
+        assert!(spread(&model) > 0.05 && spread(&small) < 0.01, "{}", spread(&model));
+        assert_eq!(small.classifier.output, model.classifier.output);
+        assert_eq!(small.conditional.vae.encoder.mu, model.conditional.vae.encoder.mu);
     }
 
     #[test]
