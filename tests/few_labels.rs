@@ -29,14 +29,15 @@ fn images() -> (Images, Vec<u8>) {
 
 /// The weights of a model that has learned with the labels of the first of each class, and the accuracy of its
 /// classifier on all images.
-fn learned(epochs: usize) -> (Vec<u32>, f64) {
+fn learned(epochs: usize, labelled_weight: Option<f64>) -> (Vec<u32>, f64) {
     let (images, labels) = images();
     let view = View::new(&images, Part::Train);
     let rng = &mut random::rng(0, Purpose::Init, 0, 0);
     let (tanh, init) = (Activation::Tanh, Init::Glorot);
     let model = MlpM2::<f32, _>::mlp_with(Bernoulli, [12, CLASSES], &[16], 1, tanh, init, rng);
     let optimiser = Optimiser::new(&model, &Settings::adam(0.01));
-    let settings = M2Settings { unlabelled: 33, labelled: 10, alpha: 1.0, seed: 0 };
+    let settings =
+        M2Settings { unlabelled: 33, labelled: 10, alpha: 1.0, labelled_weight, seed: 0 };
     let labelled: Vec<usize> = (0..CLASSES).collect();
     let mut trainer = M2Trainer::new(model, optimiser, &view, (&labels, &labelled), settings);
     for _ in 0..epochs {
@@ -60,7 +61,7 @@ fn one_label_of_each_class_and_many_images_without_teach_more_than_the_labels_al
     assert_eq!(accuracy(&alone, &view, &labelled, &labels), 1.0);
     let all: Vec<usize> = (0..COUNT).collect();
     let alone = accuracy(&alone, &view, &all, &labels);
-    let (_, together) = learned(400);
+    let (_, together) = learned(400, None);
     assert!(together > alone + 0.03, "{together} {alone}");
 }
 
@@ -68,8 +69,16 @@ fn one_label_of_each_class_and_many_images_without_teach_more_than_the_labels_al
 fn any_number_of_threads_gives_the_same_bits() {
     let in_pool = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| learned(2)).0
+        pool.install(|| learned(2, None)).0
     };
     let alone = in_pool(1);
     assert!(in_pool(2) == alone && in_pool(3) == alone);
+}
+
+#[test]
+fn labelled_images_count_by_their_share_unless_a_weight_is_given() {
+    let share = CLASSES as f64 / COUNT as f64;
+    let by_share = learned(2, None).0;
+    assert!(learned(2, Some(share)).0 == by_share);
+    assert!(learned(2, Some(1.0)).0 != by_share);
 }

@@ -56,10 +56,15 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
     batch_size: u16,
     /// α, the weight of the mean of ln q(y|x) over the labelled images, beside bounds in nats per image
-    #[arg(long, value_name = "A", default_value = "0.1", allow_negative_numbers = true, value_parser = parse_positive)]
-    alpha: f64,
+    /// [default: 60 for M2, 1 for M1+M2; of Kingma et al. 0.1]
+    #[arg(long, value_name = "A", allow_negative_numbers = true, value_parser = parse_positive)]
+    alpha: Option<f64>,
+    /// The weight of the mean bound of the labelled images, beside that of the others [default: 1 for M2, for
+    /// M1+M2 their share of all images, as Kingma et al. have it]
+    #[arg(long, value_name = "W", allow_negative_numbers = true, value_parser = parse_positive)]
+    labelled_weight: Option<f64>,
     /// α of Adam
-    #[arg(long, value_name = "A", default_value = "4.2e-4", allow_negative_numbers = true, value_parser = parse_positive)]
+    #[arg(long, value_name = "A", default_value = "1e-3", allow_negative_numbers = true, value_parser = parse_positive)]
     learning_rate: f64,
     /// Seed of all randomness, the choice of labels included
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -94,11 +99,23 @@ struct Report {
     classes: usize,
     epochs: u32,
     alpha: f64,
+    labelled_weight: Option<f64>,
     seed: u64,
     /// Of the test images.
     accuracy: f64,
     /// Of the same by a network that has seen the labelled images alone.
     baseline_accuracy: f64,
+}
+
+impl Arguments {
+    /// α, and the weight of the labelled images' bound where it is not their share.
+    fn weights(&self) -> (f64, Option<f64>) {
+        let (alpha, weight) = match self.model {
+            Model::M2 => (60.0, Some(1.0)),
+            Model::M1 | Model::M1m2 => (1.0, None),
+        };
+        (self.alpha.unwrap_or(alpha), self.labelled_weight.or(weight))
+    }
 }
 
 /// The images, and which of them keep their labels.
@@ -141,7 +158,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         test_images: test.images.len(),
         classes: task.classes,
         epochs: arguments.epochs,
-        alpha: arguments.alpha,
+        alpha: arguments.weights().0,
+        labelled_weight: arguments.weights().1,
         seed: arguments.seed,
         accuracy,
         baseline_accuracy,
@@ -264,7 +282,8 @@ impl<'a> Task<'a> {
         inputs: usize,
         [train, test]: [&impl Examples<f32>; 2],
     ) -> Result<f64> {
-        let Arguments { hidden, latent, batch_size, alpha, seed, epochs, .. } = *self.arguments;
+        let Arguments { hidden, latent, batch_size, seed, epochs, .. } = *self.arguments;
+        let (alpha, labelled_weight) = self.arguments.weights();
         let rng = &mut random::rng(seed, Purpose::Init, 0, 0);
         let (hidden, latent) = ([usize::from(hidden)], usize::from(latent));
         let (softplus, init) = (Activation::Softplus, Init::Pytorch);
@@ -273,7 +292,8 @@ impl<'a> Task<'a> {
             .hidden_layers_small(rng);
         let optimiser = self.optimiser(&model);
         let batch = usize::from(batch_size);
-        let settings = M2Settings { unlabelled: batch, labelled: batch, alpha, seed };
+        let settings =
+            M2Settings { unlabelled: batch, labelled: batch, alpha, labelled_weight, seed };
         let labels = (self.labels[0], &self.labelled[..]);
         let mut trainer = M2Trainer::new(model, optimiser, train, labels, settings);
         let all: Vec<usize> = (0..self.labels[1].len()).collect();

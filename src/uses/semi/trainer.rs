@@ -21,6 +21,10 @@ pub struct M2Settings {
     pub labelled: usize,
     /// α of [`Shares::of`].
     pub alpha: f64,
+    /// What the mean of F over the images with a label counts for, of which the sum over all images makes
+    /// their share of them: with 100 of 60,000 labelled, 1/600. More of it teaches p(x|y, z) what a class looks
+    /// like before the classifier knows, at the price of learning those images by heart.
+    pub labelled_weight: Option<f64>,
     /// Of the order of the images and of the noise.
     pub seed: u64,
 }
@@ -143,7 +147,10 @@ where
         let noise = rows.iter().copied();
         random::fill_normal(eps, settings.seed, Purpose::TrainNoise, *epoch, noise);
         let sizes = [unlabelled.len(), labelled.len()];
-        let shares = Shares::of(labels.len(), self.labelled.len(), sizes, settings.alpha);
+        let mut shares = Shares::of(labels.len(), self.labelled.len(), sizes, settings.alpha);
+        if let Some(weight) = settings.labelled_weight {
+            shares.labelled = weight / sizes[1] as f64;
+        }
         let figures = self.model.gradient(&shares, w, &mut self.gradient);
         self.optimiser.step(&mut self.model, &self.gradient);
         figures
