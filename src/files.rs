@@ -1,8 +1,9 @@
 //! Files that are either complete or not there.
 
+use std::collections::TryReserveError;
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Why a file could not be written.
@@ -29,6 +30,46 @@ pub(crate) fn crc32_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
     let mut crc = flate2::Crc::new();
     parts.into_iter().for_each(|part| crc.update(part));
     crc.sum()
+}
+
+/// Opens a file that has an end, and says how many bytes it holds.
+///
+/// A pipe may keep its reader waiting for ever, and a device may never end: both are refused.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, u64)> {
+    // Before the file is opened, for a pipe would already wait for its other end then.
+    let found = fs::metadata(path)?;
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok((File::open(path)?, found.len()))
+}
+
+/// The bytes of a file that has an end.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let (file, length) = open_regular(path)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(length).unwrap_or(usize::MAX))?;
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes room for `more` values after those that are there, of which there will be `total` in the end, by
+/// whatever wrote the file. So it is believed step by step: there is never room for more than twice what has
+/// been read.
+pub(crate) fn make_room<T>(
+    values: &mut Vec<T>,
+    more: usize,
+    total: usize,
+) -> Result<(), TryReserveError> {
+    let needed = values.len() + more;
+    if needed <= values.capacity() {
+        return Ok(());
+    }
+    let room = needed.saturating_mul(2).min(total).max(needed);
+    values.try_reserve_exact(room - values.len())
 }
 
 /// How the name of a file that is being written begins, before it takes the place of another.

@@ -11,7 +11,7 @@ use elbo::{
     models::{AnyModel, Model},
     objectives::Elbo,
     random::{self, Purpose},
-    recipe::Recipe,
+    recipe::{MAX_SAMPLES, Recipe},
     training::{Plan, Trainer},
     uses::anomaly::{
         AnomalyError, Background, Codes, Kind, Score, explain, labelled, roc_auc, split,
@@ -120,9 +120,20 @@ fn a_score_of_a_model_of_another_size_is_refused() {
     let latent = Score::fit(Kind::Latent, 1, &other, view, 0, |_| ()).unwrap();
     let background = Background { means: vec![0.5; 19] };
     let ratio = Score::LikelihoodRatio { samples: 1, background };
-    for score in [latent, ratio, Score::Elbo { samples: 0 }] {
+    for score in [latent, ratio] {
         let error = score.of(&model, view, 0, |_| ()).unwrap_err();
         assert!(matches!(error, AnomalyError::Parameters), "{error}");
+    }
+}
+
+#[test]
+fn a_score_of_no_samples_or_of_more_than_memory_holds_is_refused() {
+    let (known, model) = (images(40), model(&[]));
+    for samples in [0, MAX_SAMPLES + 1, usize::MAX] {
+        for score in [Score::Elbo { samples }, Score::LogLikelihood { samples }] {
+            let error = score.of(&model, View::new(&known, Part::Test), 0, |_| ()).unwrap_err();
+            assert!(matches!(error, AnomalyError::Samples { .. }), "{error}");
+        }
     }
 }
 

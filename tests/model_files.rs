@@ -198,6 +198,17 @@ fn a_checkpoint_whose_counts_contradict_each_other_is_refused() {
     }
 }
 
+/// As many epochs of three batches as leave no number for the step after the next.
+#[test]
+fn a_checkpoint_whose_next_steps_cannot_be_counted_is_refused() {
+    let (epoch, step) = (u64::MAX / 3 - 1, u64::MAX / 3 * 3 - 1);
+    let bytes = with_state(
+        r#"\"step\":5,\"position\":{\"epoch\":1"#,
+        &format!(r#"\"step\":{step},\"position\":{{\"epoch\":{epoch}"#),
+    );
+    assert!(read(&bytes, |path| Checkpoint::<f32>::load(path).is_err()));
+}
+
 #[test]
 fn a_file_of_the_other_kind_is_told_from_a_damaged_one() {
     let model = read(&checkpoint_bytes::<f32>(), |path| load_model::<f32>(path).map(|_| ()));

@@ -53,7 +53,7 @@ pub struct AdamTensor<'a, T> {
 /// The tensors come together, so that the threads share all of them at once.
 ///
 /// # Panics
-/// When the lengths within a tensor differ.
+/// When the lengths within a tensor differ. It is left as it is, but tensors before it may be a step further.
 pub fn adam<'a, T: Scalar>(
     step: &AdamStep<T>,
     tensors: impl IntoIterator<Item = AdamTensor<'a, T>>,

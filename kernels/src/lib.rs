@@ -26,7 +26,7 @@
 //!
 //! # Panics
 //! Shapes that don't fit together are errors of the program and panic, before any output is
-//! written. Empty inputs are fine.
+//! written (of several tensors, before any of that tensor's). Empty inputs are fine.
 
 #![warn(missing_docs)]
 

@@ -75,7 +75,7 @@ pub struct MomentTensor<'a, T> {
 /// One step for all tensors, which the threads share all at once.
 ///
 /// # Panics
-/// When the lengths within a tensor differ.
+/// When the lengths within a tensor differ. It is left as it is, but tensors before it may be a step further.
 pub fn one_moment<'a, T: Scalar, U: Update<T>>(
     update: &U,
     tensors: impl IntoIterator<Item = MomentTensor<'a, T>>,

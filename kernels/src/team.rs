@@ -171,7 +171,11 @@ const PARTS_PER_THREAD: usize = 2;
 
 /// Into how many parts of at least `least` units to cut `units` for [`share`]: one, or as many as
 /// keep all threads equally busy where there is enough for that.
+///
+/// # Panics
+/// When `least` is 0.
 pub fn part_count(units: usize, least: usize) -> usize {
+    assert!(least > 0, "parts of nothing");
     let threads = threads().min(MAX_PARTS);
     if threads == 1 {
         return 1;

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use png::{ColorType, Decoder, Limits, Transformations};
 use super::folder::Listing;
 use super::source::largest_expansion;
 use super::{DataError, Dataset, Images, Part, Pixels};
+use crate::files::{make_room, open_regular};
 
 /// What the decoder may hold besides the pixels; no chunk of an honest small image comes near.
 const DECODER_MEMORY: usize = 16 << 20;
@@ -37,9 +37,7 @@ pub struct GreyImage {
 pub fn read(path: &Path) -> Result<GreyImage, DataError> {
     let failed = |cause| DataError::io(path, cause);
     let refused = |cause| DataError::Png { path: path.to_path_buf(), cause };
-    let file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-
+    let (file, length) = open_regular(path).map_err(failed)?;
     let limits = Limits { bytes: DECODER_MEMORY };
     let mut decoder = Decoder::new_with_limits(BufReader::new(file), limits);
     decoder.set_ignore_text_chunk(true);
@@ -49,36 +47,67 @@ pub fn read(path: &Path) -> Result<GreyImage, DataError> {
 
     let (width, height) = reader.info().size();
     let too_large = || DataError::PngSize { path: path.to_path_buf(), width, height };
-    let pixels = u64::from(width) * u64::from(height);
-    let promised = (pixels / 8).saturating_mul(reader.info().bits_per_pixel() as u64);
+    let count = u64::from(width) * u64::from(height);
+    let promised = (count / 8).saturating_mul(reader.info().bits_per_pixel() as u64);
     if promised > largest_expansion(length) {
         return Err(too_large());
     }
-    let mut samples = Vec::new();
-    let bytes = reader.output_buffer_size().ok_or_else(too_large)?;
-    samples.try_reserve_exact(bytes).map_err(|_| too_large())?;
-    samples.resize(bytes, 0);
-    let frame = reader.next_frame(&mut samples).map_err(refused)?;
+    let count = usize::try_from(count).map_err(|_| too_large())?;
+    let (color, _) = reader.output_color_type();
+    // Row by row, so that memory is asked for as the pixels arrive: a file of a megabyte can promise samples
+    // of 32 gigabytes.
+    let mut pixels = Vec::new();
+    while let Some(row) = reader.next_row().map_err(refused)? {
+        make_room(&mut pixels, width as usize, count).map_err(|_| too_large())?;
+        append_grey(row.data(), color, &mut pixels);
+    }
+    let interlaced = reader.info().interlaced;
     reader.finish().map_err(refused)?;
-    samples.truncate(frame.buffer_size());
-    Ok(GreyImage { width, height, pixels: to_grey(samples, frame.color_type) })
+    if interlaced {
+        pixels = deinterlaced(&pixels, width as usize, height as usize);
+    }
+    Ok(GreyImage { width, height, pixels })
 }
 
-/// Grey pixels from 8-bit samples.
-fn to_grey(samples: Vec<u8>, color: ColorType) -> Vec<u8> {
+/// Appends the grey pixels of 8-bit samples.
+fn append_grey(samples: &[u8], color: ColorType, pixels: &mut Vec<u8>) {
     match color {
-        ColorType::Grayscale | ColorType::Indexed => samples,
+        ColorType::Grayscale | ColorType::Indexed => pixels.extend_from_slice(samples),
         ColorType::GrayscaleAlpha => {
-            samples.as_chunks().0.iter().map(|&[grey, alpha]| over_black(grey, alpha)).collect()
+            let samples = samples.as_chunks().0.iter();
+            pixels.extend(samples.map(|&[grey, alpha]| over_black(grey, alpha)));
         }
-        ColorType::Rgb => samples.as_chunks().0.iter().map(|&rgb| luma(rgb)).collect(),
-        ColorType::Rgba => samples
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&[red, green, blue, alpha]| over_black(luma([red, green, blue]), alpha))
-            .collect(),
+        ColorType::Rgb => pixels.extend(samples.as_chunks().0.iter().map(|&rgb| luma(rgb))),
+        ColorType::Rgba => {
+            let samples = samples.as_chunks().0.iter();
+            let grey =
+                |&[red, green, blue, alpha]: &[u8; 4]| over_black(luma([red, green, blue]), alpha);
+            pixels.extend(samples.map(grey));
+        }
     }
+}
+
+/// First column, first row, and the steps of both, of the seven passes of Adam7 (PNG specification, section
+/// 8.1).
+const ADAM7: [[usize; 4]; 7] = [
+    [0, 0, 8, 8],
+    [4, 0, 8, 8],
+    [0, 4, 4, 8],
+    [2, 0, 4, 4],
+    [0, 2, 2, 4],
+    [1, 0, 2, 2],
+    [0, 1, 1, 2],
+];
+
+/// The pixels row by row, of those pass by pass.
+fn deinterlaced(passes: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let mut pixels = vec![0; passes.len()];
+    let places = ADAM7.into_iter().flat_map(|[left, top, right, down]| {
+        let rows = (top..height).step_by(down);
+        rows.flat_map(move |y| (left..width).step_by(right).map(move |x| y * width + x))
+    });
+    places.zip(passes).for_each(|(place, &grey)| pixels[place] = grey);
+    pixels
 }
 
 /// Y = 0.299 R + 0.587 G + 0.114 B, rounded.
@@ -101,15 +130,14 @@ fn read_all(dir: &Path, paths: &[PathBuf]) -> Result<Images, DataError> {
         let size = (image.width, image.height);
         if pixels.is_empty() {
             first_size = size;
-            let all = image.pixels.len().checked_mul(paths.len());
-            let reserved = all.is_some_and(|all| pixels.try_reserve_exact(all).is_ok());
-            if !reserved {
-                let shape = vec![paths.len(), image.height as usize, image.width as usize];
-                return Err(DataError::TooLarge { path: dir.to_path_buf(), shape });
-            }
         } else if size != first_size {
             let (path, first) = (path.clone(), paths[0].clone());
             return Err(DataError::PngSizesDiffer { path, size, first, first_size });
+        }
+        let all = image.pixels.len().saturating_mul(paths.len());
+        if make_room(&mut pixels, image.pixels.len(), all).is_err() {
+            let shape = vec![paths.len(), image.height as usize, image.width as usize];
+            return Err(DataError::TooLarge { path: dir.to_path_buf(), shape });
         }
         pixels.extend(image.pixels);
     }

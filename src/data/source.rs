@@ -1,6 +1,5 @@
 //! Reading a file, plain or gzipped, whose header may promise more than there is.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use byteorder::ByteOrder;
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
+use crate::files::{make_room, open_regular};
 
 /// The first two bytes of every gzip file (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -37,14 +37,9 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let failed = |cause| DataError::io(path, cause);
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(failed(io::Error::other("it is not a regular file")));
-        }
+        let (file, length) = open_regular(path).map_err(failed)?;
         let mut buffered = BufReader::with_capacity(CHUNK, file);
         let gzip = buffered.fill_buf().map_err(failed)?.starts_with(&GZIP_MAGIC);
-        let length = metadata.len();
         let (reader, limit): (Box<dyn Read>, u64) = match gzip {
             true => (Box::new(MultiGzDecoder::new(buffered)), largest_expansion(length)),
             false => (Box::new(buffered), length),
@@ -70,7 +65,7 @@ impl Source {
 
     /// All the rest of the file, which must be exactly an array of `shape`.
     ///
-    /// Memory is reserved once, and only after the file was found long enough to fill it.
+    /// Memory is asked for as the elements arrive, for gzip may promise a thousand times its length.
     pub(super) fn values<T: Element, E: ByteOrder>(
         &mut self,
         shape: &[usize],
@@ -83,7 +78,6 @@ impl Source {
             return Err(self.too_short(promised));
         }
         let mut values = Vec::new();
-        values.try_reserve_exact(count).map_err(|_| too_large())?;
         let mut chunk = vec![0; CHUNK.min(bytes)];
         while self.position < promised {
             let next = chunk.len().min((promised - self.position) as usize);
@@ -91,6 +85,8 @@ impl Source {
                 let (path, found) = (self.path.clone(), self.position);
                 return Err(DataError::Truncated { path, promised, found });
             }
+            make_room(&mut values, next / size_of::<T>(), count)
+                .map_err(|_| self.too_large(shape))?;
             T::append::<E>(&chunk[..next], &mut values);
         }
         // Reading on to the end also makes the decompressor compare the checksum.

@@ -9,13 +9,14 @@ mod validate;
 pub use error::RecipeError;
 pub use origin::Origin;
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     data::Treatment,
     distributions::any::LikelihoodKind,
+    files::read_regular,
     generation::Manifold,
     layers::{Activation, Init},
     models::Given,
@@ -58,6 +59,9 @@ pub const MAX_BATCH: usize = 1 << 20;
 pub const MAX_SAMPLES: usize = 1 << 20;
 /// The most parameters that a recipe may ask for: 8 GiB of weights, gradient and moments in f32.
 pub const MAX_PARAMETERS: usize = 1 << 29;
+
+/// The most faults of a file that are listed. Each takes time by the length of the file.
+const MOST_FAULTS: usize = 100;
 
 /// The largest seed and number of epochs: TOML's integers end there.
 pub const MAX_INTEGER: u64 = i64::MAX as u64;
@@ -277,7 +281,8 @@ impl Recipe {
         if path.extension().is_none_or(|e| e != "toml") {
             return Err(RecipeError::Unknown { name: name_or_path.into() });
         }
-        let text = std::fs::read_to_string(path)
+        let text = read_regular(path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
             .map_err(|cause| RecipeError::Read { path: path.into(), cause })?;
         let mut recipe = Self::parse(name_or_path, &text)?;
         let named = text.parse::<toml::Table>().is_ok_and(|t| t.contains_key("name"));
@@ -303,6 +308,10 @@ impl Recipe {
         places.sort();
         let (mut recipe, mut faults) = (Self::default(), vec![]);
         for (key_at, value_at, key) in places {
+            if faults.len() == MOST_FAULTS {
+                faults.push("and there may be more".into());
+                break;
+            }
             let Some(value) = table.remove(&key) else { continue };
             match recipe.replaced(&key, value) {
                 Ok(replaced) => recipe = replaced,

@@ -11,8 +11,13 @@ use super::{
     trainer::Position,
 };
 use crate::{
-    data::Fingerprint, files::write_atomically, models::AnyModel, optim::Optimiser,
-    parameters::Parameters, real::Real, recipe::Recipe,
+    data::Fingerprint,
+    files::write_atomically,
+    models::AnyModel,
+    optim::Optimiser,
+    parameters::Parameters,
+    real::Real,
+    recipe::{MAX_INTEGER, Recipe},
 };
 
 /// Before the names of the best weights.
@@ -68,7 +73,9 @@ impl State {
         let best_is_known = recipe.validation > 0 && position.epoch > 0;
         let best_is_past = best.is_none_or(|best| (1..=position.epoch).contains(&best.epoch));
         let steps = position.epoch.checked_mul(batches as u64);
-        position.batch <= batches
+        // So far from the largest number that no later step can reach it.
+        *step <= MAX_INTEGER
+            && position.batch <= batches
             && best.is_some() == best_is_known
             && best_is_past
             && position.totals.images() == done

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::files::{FileError, write_atomically};
+use crate::files::{FileError, open_regular, write_atomically};
 
 /// One epoch. Figures are in nats per image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,10 @@ pub fn write_metrics(path: &Path, rows: &[Row]) -> Result<(), MetricsError> {
 ///
 /// If there is no such file or it does not hold these columns.
 pub fn read_metrics(path: &Path) -> Result<Vec<Row>, MetricsError> {
-    let read = || csv::Reader::from_path(path)?.into_deserialize().collect::<Result<_, _>>();
+    let read = || {
+        let (file, _) = open_regular(path)?;
+        csv::Reader::from_reader(file).into_deserialize().collect::<Result<_, _>>()
+    };
     read().map_err(|cause| MetricsError::Read { path: path.into(), cause })
 }
 

@@ -12,7 +12,7 @@ use safetensors::{
 };
 
 use crate::{
-    files::{FileError, write_atomically},
+    files::{FileError, read_regular, write_atomically},
     models::AnyModel,
     parameters::Parameters,
     real::Real,
@@ -156,7 +156,7 @@ pub(super) fn serialised(
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelFileError> {
-    std::fs::read(path).map_err(|cause| ModelFileError::Read { path: path.into(), cause })
+    read_regular(path).map_err(|cause| ModelFileError::Read { path: path.into(), cause })
 }
 
 pub(super) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, ModelFileError> {

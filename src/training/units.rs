@@ -5,7 +5,7 @@ use std::path::Path;
 use super::MetricsError;
 use crate::{
     evaluation::{ACTIVE_VARIANCE, Evaluation},
-    files::write_atomically,
+    files::{open_regular, write_atomically},
 };
 
 /// The latent dimensions after one epoch, on the test images.
@@ -72,7 +72,8 @@ pub fn write_units(path: &Path, rows: &[Units]) -> Result<(), MetricsError> {
 /// If there is no such file or it does not hold these columns.
 pub fn read_units(path: &Path) -> Result<Vec<Units>, MetricsError> {
     let fail = |cause| MetricsError::Read { path: path.into(), cause };
-    let mut csv = csv::Reader::from_path(path).map_err(fail)?;
+    let (file, _) = open_regular(path).map_err(|cause| fail(cause.into()))?;
+    let mut csv = csv::Reader::from_reader(file);
     let header = csv.headers().map_err(fail)?;
     let kl = header.iter().filter(|name| name.starts_with("kl_")).count();
     let rows = csv.deserialize::<(u64, Vec<f64>)>();

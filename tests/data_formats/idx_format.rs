@@ -115,7 +115,8 @@ fn a_promise_that_the_file_cannot_keep_is_refused_before_memory_is_reserved() {
         use DataError::{Implausible, TooLarge, Truncated};
         assert!(matches!(plain, Err(Truncated { .. } | TooLarge { .. })));
         assert!(matches!(gzipped, Err(Implausible { .. } | TooLarge { .. })));
-        let numbers = shape.iter().map(|dim| format!("{dim}, ")).collect::<String>();
+        // NumPy has no more dimensions.
+        let numbers = shape.iter().take(64).map(|dim| format!("{dim}, ")).collect::<String>();
         let header = format!("{{'descr': '<f8', 'fortran_order': True, 'shape': ({numbers}), }}");
         let npy = read_as(&npy_by_hand(&header, b""), npy::read);
         assert!(matches!(npy, Err(Truncated { .. } | TooLarge { .. })));

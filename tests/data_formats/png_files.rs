@@ -108,3 +108,50 @@ proptest! {
         let _ = read_as(&bytes, png_folder::read);
     }
 }
+
+/// The pass in which each pixel of a block of eight by eight comes (PNG specification, section 8.1).
+const PASSES: [&[u8; 8]; 8] = [
+    b"16462646",
+    b"77777777",
+    b"56565656",
+    b"77777777",
+    b"36463646",
+    b"77777777",
+    b"56565656",
+    b"77777777",
+];
+
+/// An interlaced grey PNG whose pixel (x, y) is y · width + x.
+fn interlaced_png(width: usize, height: usize) -> Vec<u8> {
+    let mut stream = vec![];
+    for pass in b'1'..=b'7' {
+        for y in 0..height {
+            let row = (0..width).filter(|x| PASSES[y % 8][x % 8] == pass);
+            let row: Vec<u8> = row.map(|x| (y * width + x) as u8).collect();
+            if !row.is_empty() {
+                stream.extend([vec![0], row].concat());
+            }
+        }
+    }
+    let mut zlib = flate2::write::ZlibEncoder::new(vec![], Compression::default());
+    zlib.write_all(&stream).unwrap();
+    let size = [width, height].map(|side| (side as u32).to_be_bytes()).concat();
+    let header = [&size[..], &[8, 0, 0, 0, 1]].concat();
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let named = [kind, data].concat();
+        let (length, sum) = (data.len() as u32, elbo::files::crc32(&named));
+        [&length.to_be_bytes(), &named[..], &sum.to_be_bytes()].concat()
+    };
+    let chunks = [("IHDR", header), ("IDAT", zlib.finish().unwrap()), ("IEND", vec![])];
+    let chunks = chunks.map(|(kind, data)| chunk(kind.as_bytes().try_into().unwrap(), &data));
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
+}
+
+#[test]
+fn an_interlaced_png_of_any_size_has_every_pixel_in_its_place() {
+    for (width, height) in (1..16).flat_map(|width| (1..16).map(move |height| (width, height))) {
+        let image = read_as(&interlaced_png(width, height), png_folder::read).unwrap();
+        assert_eq!((image.width as usize, image.height as usize), (width, height));
+        assert!(image.pixels.into_iter().eq((0..width * height).map(|place| place as u8)));
+    }
+}

@@ -1,5 +1,9 @@
 //! The dictionary in the header of a `.npy` file.
 
+/// The most dimensions that NumPy's arrays have. To bring an array of `n` elements into C order takes up to
+/// `n` times as many steps as it has dimensions, and a header has room for tens of thousands.
+const MOST_DIMENSIONS: usize = 64;
+
 /// What the dictionary says.
 pub(super) struct Header {
     pub(super) descr: String,
@@ -89,6 +93,9 @@ impl<'a> Parser<'a> {
         let mut numbers = Vec::new();
         self.expect("(")?;
         while !self.take(")") {
+            if numbers.len() == MOST_DIMENSIONS {
+                return self.fail(&format!("at most {MOST_DIMENSIONS} dimensions"));
+            }
             numbers.push(self.number()?);
             if !self.take(",") {
                 self.expect(")")?;

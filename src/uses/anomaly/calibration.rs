@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{AnomalyError, Score};
-use crate::files::{crc32, write_atomically};
+use crate::files::{crc32, read_regular, write_atomically};
 
 /// All that a model needs to tell anomalies: which score, what it knows of normal images, and from
 /// where on an image is called an anomaly. A JSON file in the folder of the model.
@@ -57,7 +57,13 @@ impl Calibration {
         let calibration: Self = serde_json::from_slice(&read(path)?).map_err(|cause| {
             AnomalyError::Format { path: path.into(), message: cause.to_string() }
         })?;
-        let model = path.with_file_name(&calibration.model);
+        let name = &calibration.model;
+        // A path could lead anywhere.
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            let message = format!("its model, {name:?}, is not the name of a file beside it");
+            return Err(AnomalyError::Format { path: path.into(), message });
+        }
+        let model = path.with_file_name(name);
         if model_crc32(&model)? != calibration.model_crc32 {
             return Err(AnomalyError::OtherModel { path: path.into(), model });
         }
@@ -75,7 +81,7 @@ pub fn model_crc32(path: &Path) -> Result<u32, AnomalyError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, AnomalyError> {
-    std::fs::read(path).map_err(|cause| AnomalyError::Read { path: path.into(), cause })
+    read_regular(path).map_err(|cause| AnomalyError::Read { path: path.into(), cause })
 }
 
 #[cfg(test)]

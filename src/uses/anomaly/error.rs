@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{distributions::any::LikelihoodKind, files::FileError};
+use crate::{distributions::any::LikelihoodKind, files::FileError, recipe::MAX_SAMPLES};
 
 /// Why anomalies cannot be looked for.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,14 @@ pub enum AnomalyError {
     /// A score that was fitted to another model.
     #[error("the score has parameters of another size than the model's latent space or images")]
     Parameters,
+    /// No estimate, or one of more samples than memory has room for.
+    #[error(
+        "the score has {samples} latent samples of each image, and must have 1 to {MAX_SAMPLES}"
+    )]
+    Samples {
+        /// How many.
+        samples: usize,
+    },
     /// A broken model.
     #[error("the score of image {index} is not a finite number: the model or the score is broken")]
     NonFinite {

@@ -13,7 +13,7 @@ use crate::{
     generation::Generate,
     models::{Given, Model},
     real::Real,
-    recipe::Recipe,
+    recipe::{MAX_SAMPLES, Recipe},
 };
 
 /// What strangeness is taken to be. In nats, but for `latent`, which counts standard deviations.
@@ -232,8 +232,10 @@ impl Score {
         if !model.factorises() {
             return Err(AnomalyError::Likelihood);
         }
-        if self.samples() == Some(0) {
-            return Err(AnomalyError::Parameters);
+        if let Some(samples) = self.samples()
+            && !(1..=MAX_SAMPLES).contains(&samples)
+        {
+            return Err(AnomalyError::Samples { samples });
         }
         let each = |samples, score: &dyn Fn(Terms) -> f64, after_batch| -> Vec<f64> {
             terms(model, images, samples, seed, after_batch).into_iter().map(score).collect()
