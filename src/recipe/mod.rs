@@ -266,6 +266,10 @@ impl Default for Recipe {
     }
 }
 
+fn not_text(cause: std::string::FromUtf8Error) -> io::Error {
+    io::Error::other(format!("it is not UTF-8 text ({cause})"))
+}
+
 impl Recipe {
     /// The built-in recipe of that name, or the one in the file, if it ends in `.toml`.
     ///
@@ -282,7 +286,7 @@ impl Recipe {
             return Err(RecipeError::Unknown { name: name_or_path.into() });
         }
         let text = read_regular(path)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+            .and_then(|bytes| String::from_utf8(bytes).map_err(not_text))
             .map_err(|cause| RecipeError::Read { path: path.into(), cause })?;
         let mut recipe = Self::parse(name_or_path, &text)?;
         let named = text.parse::<toml::Table>().is_ok_and(|t| t.contains_key("name"));

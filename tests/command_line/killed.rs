@@ -35,15 +35,32 @@ fn is_half_written(place: &Place) -> bool {
     place.path("run").is_dir() && place.names("run").iter().any(|name| name.starts_with(".elbo-"))
 }
 
-/// Every other kill waits for a file that is being written, the others come after some milliseconds. What
-/// comes of all that is the checkpoint and the model of a run that nobody disturbed.
+/// The run, from its checkpoint or, where it was killed before the first one, from the start.
+fn go_on(place: &Place) -> Child {
+    let how = if place.path(CHECKPOINT).exists() { "--resume" } else { "--overwrite" };
+    start(place, &format!("{ENDLESS} {how}"))
+}
+
+/// Waits until there is another checkpoint than at first.
+fn wait_for_a_checkpoint(place: &Place, child: &mut Child) {
+    // While files of an earlier run are replaced, there is none.
+    let checkpoint = || fs::read(place.path(CHECKPOINT)).ok();
+    let before = checkpoint();
+    wait(child, || checkpoint().is_some_and(|now| before.as_ref() != Some(&now)));
+}
+
+/// One kill in four comes when the first file is being written, one when a file is that follows a checkpoint, the
+/// others after some milliseconds. What comes of all that is the checkpoint and the model of a run that nobody
+/// disturbed.
 #[test]
 fn a_run_killed_at_any_moment_goes_on_from_its_last_epoch_as_if_nothing_had_happened() {
     let place = Place::new();
     for kill in 0..kills() {
-        let how = if place.path(CHECKPOINT).exists() { "--resume" } else { "--overwrite" };
-        let mut child = start(&place, &format!("{ENDLESS} {how}"));
+        let mut child = go_on(&place);
         if kill % 2 == 0 {
+            if kill % 4 == 2 {
+                wait_for_a_checkpoint(&place, &mut child);
+            }
             wait(&mut child, || is_half_written(&place));
             thread::sleep(Duration::from_micros(97 * kill % 900));
         } else {
@@ -53,9 +70,8 @@ fn a_run_killed_at_any_moment_goes_on_from_its_last_epoch_as_if_nothing_had_happ
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    let mut child = start(&place, &format!("{ENDLESS} --resume"));
-    let before = place.read(CHECKPOINT);
-    wait(&mut child, || place.read(CHECKPOINT) != before);
+    let mut child = go_on(&place);
+    wait_for_a_checkpoint(&place, &mut child);
     child.kill().unwrap();
     child.wait().unwrap();
 
