@@ -35,7 +35,8 @@ fn memory_and_open_files_stay_flat_and_the_log_has_a_line_per_epoch() {
     let (later, open) = in_use(child.id());
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(open, files, "open files");
+    // Some may be open at that moment; one left open by each epoch would be a hundred.
+    assert!(open < files + 10, "{files} open files became {open}");
     let told = log.iter().filter(|line| is_epoch(line)).count();
     assert!(told + 2 >= log.len(), "at most both latent dimensions die: {log:?}");
     println!("{memory} bytes in use became {later} in {told} epochs, with {open} open files");
