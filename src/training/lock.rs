@@ -71,10 +71,17 @@ impl Lock {
     }
 }
 
+/// Whether a file or folder is one that was being written: the names of `tempfile` end in six letters or digits.
+/// Whatever else begins so is not ours to remove.
+fn is_half_written(name: &str) -> bool {
+    let random = name.strip_prefix(TEMPORARY);
+    random.is_some_and(|end| end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
 fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if is_half_written(&entry.file_name().to_string_lossy()) {
             let is_folder = entry.file_type()?.is_dir();
             let path = entry.path();
             if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) }?;
@@ -106,13 +113,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir(path(".elbo-Ab12Cd")).unwrap();
-        for name in [".elbo-Ab12Cd/model", ".elbo-xyz", ".elbow", "model.safetensors", ".hidden"] {
+        let others = [".elbo-my-notes", ".elbow", ".hidden", "model.safetensors"];
+        for name in [".elbo-Ab12Cd/model", ".elbo-x9y8z7"].iter().chain(&others) {
             fs::write(path(name), "x").unwrap();
         }
         drop(Lock::take(folder.path()).unwrap());
         let left = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
         let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
         left.sort();
-        assert_eq!(left, [".elbow", ".hidden", "model.safetensors"]);
+        assert_eq!(left, others);
     }
 }
