@@ -78,7 +78,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     recipe.take_classes(&data)?;
     recipe.validate().map_err(Usage::new)?;
 
-    let batch = usize::from(arguments.batch).min(images.len());
+    let batch = usize::from(arguments.batch);
+    if batch > images.len() {
+        return Err(Usage::new(format!(
+            "--batch is {batch}, but there are {} images",
+            images.len()
+        ))
+        .into());
+    }
     let mut x = Array2::zeros((batch, images.pixels_per_image()));
     recipe.view(&data, Part::Train).gather(&(0..batch).collect::<Vec<_>>(), 1, &mut x);
     let (model, mut objective) = (recipe.model::<f64>(), recipe.objective());

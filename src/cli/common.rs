@@ -20,7 +20,7 @@ use crate::{
     generation::Generate,
     models::{AnyModel, Model},
     recipe::{Recipe, RecipeError},
-    training::load_model,
+    training::{files::MODEL, load_model},
 };
 
 /// Arguments that cannot be used; the process ends with status 2.
@@ -83,6 +83,11 @@ impl ModelArgument {
 
 impl Trained {
     pub fn load(path: &Path) -> Result<Self> {
+        let inside = path.join(MODEL);
+        if inside.is_file() {
+            let (folder, model) = (path.display(), inside.display());
+            return Err(Usage::new(format!("{folder} is a folder: its model is {model}")).into());
+        }
         let (recipe, vae) = load_model(path)?;
         let Some([height, width]) = recipe.image else {
             bail!("{} does not say how large its images are", path.display());
@@ -288,6 +293,14 @@ pub fn png_path() -> impl TypedValueParser<Value = PathBuf> {
 /// Puts a line on standard error. Where nobody reads it any more, the work goes on all the same.
 pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The threads that compute, with their number.
+pub fn threads() -> String {
+    match rayon::current_num_threads() {
+        1 => "1 thread".into(),
+        n => format!("{n} threads"),
+    }
 }
 
 /// Names a written file on standard error.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use elbo_kernels::{Isa, peak};
 use indicatif::HumanCount;
 
-use super::common::say;
+use super::common::{say, threads};
 use crate::{models::AnyModel, training::Row};
 
 /// Says how long it took until the first step was done, if there was one, and what share of the
@@ -23,14 +23,14 @@ pub fn report(vae: &AnyModel<f32>, samples: usize, rows: &[Row], first_step: Opt
     let images_per_second = images / seconds;
     // A fused multiply-add is two operations.
     let gflops = 2e-9 * vae.multiply_adds_per_image(samples) as f64 * images_per_second;
-    let (isa, threads) = (Isa::active(), rayon::current_num_threads());
-    let peak = peak::gflops::<f32>(isa, threads);
+    let isa = Isa::active();
+    let peak = peak::gflops::<f32>(isa, rayon::current_num_threads());
     say(format_args!(
         "speed: {} images/s, {gflops:.1} GFLOP/s in matrix products, skipped zeros included: \
-         {:.0} % of the {peak:.1} GFLOP/s that {threads} {} of {isa} fused \
-         multiply-adds reach (measured after the run)",
+         {:.0} % of the {peak:.1} GFLOP/s that {} of {isa} fused multiply-adds reach (measured after \
+         the run)",
         HumanCount(images_per_second as u64),
         100.0 * gflops / peak,
-        if threads == 1 { "thread" } else { "threads" },
+        threads(),
     ));
 }

@@ -42,6 +42,6 @@ chapters! {
     ch17_looking_inside "17-looking-inside.md" []
     ch18_few_labels "18-few-labels.md" []
     ch19_repair "19-repair.md" []
-    ch20_transfer "20-transfer.md" []
+    ch20_transfer "20-transfer.md" ["transfer.svg"]
     ch21_completing "21-completing.md" []
 }

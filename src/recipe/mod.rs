@@ -9,7 +9,7 @@ mod validate;
 pub use error::RecipeError;
 pub use origin::Origin;
 
-use std::{io, path::Path};
+use std::{io, mem::replace, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -337,12 +337,20 @@ impl Recipe {
     /// The recipe with another value of one field, or of a key inside of one, or what is wrong with that.
     fn replaced(&self, key: &str, value: toml::Value) -> Result<Self, String> {
         let mut table = toml::Table::try_from(self).map_err(|e| e.to_string())?;
+        let mut takes = None;
+        let given = value.to_string();
         if OPTIONAL.contains(&key) {
             table.insert(key.into(), value);
         } else {
-            *place(&mut table, key)? = value;
+            takes = takes_in_words(replace(place(&mut table, key)?, value));
         }
-        table.try_into().map_err(|e: toml::de::Error| format!("{key}: {}", e.message()))
+        table.try_into().map_err(|e: toml::de::Error| match takes {
+            Some(takes) => format!("{key} takes {takes}, and not {given}"),
+            None if e.message().ends_with("expected struct variant") => format!(
+                "{key}: {given} has numbers in it, which belong beside it; recipes/README.md shows how"
+            ),
+            None => format!("{key}: {}", e.message()),
+        })
     }
 
     /// The recipe as TOML.
@@ -387,6 +395,18 @@ fn line_and_column(text: &str, at: usize) -> String {
     let before = &text[..at];
     let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |i| i + 1));
     format!("line {line}, column {}", before[start..].chars().count() + 1)
+}
+
+/// What is taken where `value` stands, or `None` if that is one of a few names: then the message about another
+/// value has them.
+fn takes_in_words(value: toml::Value) -> Option<String> {
+    match value {
+        toml::Value::Integer(_) => Some(format!("a whole number from 0 to {MAX_INTEGER}")),
+        toml::Value::Float(_) => Some("a number".into()),
+        toml::Value::Boolean(_) => Some("true or false".into()),
+        toml::Value::Array(_) => Some("a list in brackets, such as [400, 200]".into()),
+        _ => None,
+    }
 }
 
 /// The value under a key, or under a path of keys such as `schedule.growing.ratio`.

@@ -36,6 +36,12 @@ fn a_missing_model_is_refused() {
 }
 
 #[test]
+fn the_folder_of_a_run_is_no_model_but_says_where_it_is() {
+    let place = Place::trained();
+    place.refuses("evaluate run", 2, &["run is a folder: its model is run/model.safetensors"]);
+}
+
+#[test]
 fn a_truncated_model_is_refused() {
     let place = Place::trained();
     let whole = place.read(MODEL);

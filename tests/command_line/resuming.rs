@@ -58,6 +58,15 @@ fn to_resume_a_finished_run_draws_its_pictures_again() {
 }
 
 #[test]
+fn a_run_without_the_metrics_of_its_earlier_epochs_says_so() {
+    let place = Place::trained();
+    fs::remove_file(place.path("run/metrics.csv")).unwrap();
+    let stderr = place.train("--out run --resume --epochs 3").succeeds().stderr;
+    assert!(stderr.contains("run/metrics.csv lacks rows"), "{stderr}");
+    assert_eq!(figures(&place, "run").len(), 1);
+}
+
+#[test]
 fn an_unfinished_run_is_neither_replaced_nor_forgotten() {
     let place = Place::trained();
     place.patch("run/checkpoint.safetensors", r#"\"epochs\":2"#, r#"\"epochs\":3"#);
@@ -155,6 +164,22 @@ mod interrupted {
             assert!(whole == cut, "{name} after {epoch} epochs");
         }
         assert_eq!(figures(&place, "whole"), figures(&place, "cut"));
+    }
+
+    /// A step of seconds is under way when the two signals come, which are of two kinds, so that the system
+    /// delivers both.
+    #[test]
+    fn a_second_signal_ends_a_run_before_its_step_is_done() {
+        let place = Place::new();
+        let slow = "--batch-size 40 --hidden 1024,1024,1024 --set objective=iwae --set samples=200";
+        let arguments = format!("--out run {slow}");
+        let (mut child, mut lines) = start(&place, &arguments);
+        let before = place.read("run/checkpoint.safetensors");
+        interrupt(&child);
+        signal(&child, "-TERM");
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert!(!lines.any(|line| line.contains("goes on from there")));
+        assert!(place.read("run/checkpoint.safetensors") == before);
     }
 
     #[test]

@@ -148,6 +148,7 @@ fn a_check_as_json_is_one_object() {
             .product();
         assert_eq!(tensor["elements"].as_u64().unwrap() as usize, shape);
     }
+    place.elbo("check --batch 41").fails(2, &["--batch is 41, but there are 40 images"]);
     let place = Place::without_data();
     assert_eq!(place.elbo("check --elements 0").status, 2);
     assert_eq!(place.elbo("check --recipe nothing").status, 2);

@@ -34,6 +34,7 @@ use crate::{
 /// do: a threshold set by them is exceeded more often than asked for. Give it images that it has not
 /// seen, such as --part test.
 #[derive(Debug, Args)]
+#[command(mut_arg("out", |out| out.help("The folder to write into [default: runs/anomaly-<recipe>]")))]
 pub struct Arguments {
     /// A model.safetensors that `elbo train` wrote, to take as it is
     #[arg(value_name = "MODEL", conflicts_with = "RunArguments")]

@@ -1,5 +1,9 @@
 //! `elbo train`: a recipe, from data to weights and pictures.
 
+mod plan;
+
+pub use plan::{Plan, RunArguments};
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -10,14 +14,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::Args;
 use serde::Serialize;
 
 use super::{
-    common::{DATA_HELP, Usage, find_recipe, notes, print_json, report_file, say},
+    common::{DATA_HELP, Usage, notes, print_json, report_file, say, threads},
     pictures,
     progress::TrainingProgress,
     speed,
@@ -29,7 +30,7 @@ use crate::{
     parameters::{ModelPart, Parameters},
     pictures::save_grid,
     recipe::{BUILT_IN, Origin, Recipe},
-    training::{Checkpoint, Lock, Outcome, Position, Row, Run, files, load_model},
+    training::{Checkpoint, Lock, Outcome, Position, Row, Run, files},
     uses::completion::complete,
 };
 
@@ -48,67 +49,6 @@ pub struct Arguments {
     /// Print one JSON object on standard output
     #[arg(long)]
     json: bool,
-}
-
-/// What decides a run beside the data.
-#[derive(Debug, Args)]
-pub struct RunArguments {
-    /// A built-in recipe (tutorial, pytorch-example, davidson-20, ..) or a file that ends in .toml [default:
-    /// tutorial; with --resume, the checkpoint's]
-    #[arg(long, value_name = "NAME|FILE.toml")]
-    recipe: Option<String>,
-    /// The folder to write into [default: runs/<recipe>]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Passes over the training images [default: the recipe's, as for all that follow]
-    #[arg(long, value_name = "N")]
-    epochs: Option<u64>,
-    /// Images per step
-    #[arg(long, value_name = "N")]
-    batch_size: Option<usize>,
-    /// Dimensions of the latent space
-    #[arg(long, value_name = "N")]
-    latent: Option<usize>,
-    /// Widths of the encoder's hidden layers; the decoder mirrors them. For no hidden layer use
-    /// --set hidden=[]
-    #[arg(long, value_name = "N[,N..]", value_delimiter = ',')]
-    hidden: Option<Vec<usize>>,
-    /// Seed of all randomness
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Override any key of the recipe; may be repeated: activation=relu|tanh|sigmoid|softplus,
-    /// likelihood=gaussian, pixels=binarised, objective=iwae, samples=5, beta=4, learning_rate=0.001,
-    /// schedule.growing.ratio=2, ..; recipes/README.md has all of them
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Start with the weights of another model's encoder; without --recipe, its recipe is taken as well
-    #[arg(long, value_name = "MODEL")]
-    init_from: Option<PathBuf>,
-    /// Start with another part of that model's weights [default: encoder]
-    #[arg(long, value_name = "PART", requires = "init_from", value_parser = part(["encoder", "decoder", "all"]))]
-    init_part: Option<ModelPart>,
-    /// Keep the weights that this part starts with, and train the rest
-    #[arg(long, value_name = "PART", value_parser = part(["none", "encoder", "decoder"]))]
-    freeze: Option<ModelPart>,
-    /// Go on from the checkpoint in the output folder, to more --epochs if they are given
-    #[arg(long)]
-    resume: bool,
-    /// Replace an unfinished or unreadable run in the output folder
-    #[arg(long, conflicts_with = "resume")]
-    overwrite: bool,
-    /// Say at the end how fast training was, next to the most that this machine can do
-    #[arg(long, short)]
-    verbose: bool,
-}
-
-/// A part of a model by one of these names.
-fn part<const N: usize>(names: [&'static str; N]) -> impl TypedValueParser<Value = ModelPart> {
-    PossibleValuesParser::new(names).map(|name| match name.as_str() {
-        "encoder" => ModelPart::Encoder,
-        "decoder" => ModelPart::Decoder,
-        "all" => ModelPart::All,
-        _ => ModelPart::None,
-    })
 }
 
 /// Says what recipes there are.
@@ -156,28 +96,6 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     best_epoch: Option<u64>,
     stopped_early: bool,
-}
-
-/// What is to be run.
-pub struct Plan {
-    /// With all overrides.
-    recipe: Recipe,
-    /// The folder to write into.
-    pub out: PathBuf,
-    /// Where a run goes on.
-    checkpoint: Option<Checkpoint<f32>>,
-}
-
-impl Plan {
-    /// Height and width of the images, where they are known.
-    fn image(&self) -> Option<[usize; 2]> {
-        self.recipe.image.or(self.checkpoint.as_ref().and_then(|c| c.recipe.image))
-    }
-
-    /// What the model and its pixels are to be.
-    pub fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
 }
 
 impl RunArguments {
@@ -279,57 +197,6 @@ fn check_sizes(
     Ok(())
 }
 
-impl RunArguments {
-    /// The recipe with all overrides, and where it is run: in the folder that `default` has for it, unless
-    /// one is given.
-    pub fn plan(&self, default: impl Fn(&Recipe) -> PathBuf) -> Result<Plan> {
-        let named = match (&self.recipe, &self.init_from) {
-            (Some(name), _) => Some(find_recipe(name)?),
-            (None, Some(path)) => Some(recipe_of(path)?),
-            (None, None) => None,
-        };
-        if !self.resume {
-            let recipe = self.overridden(named.unwrap_or_default())?;
-            let out = self.out.clone().unwrap_or_else(|| default(&recipe));
-            return Ok(Plan { recipe, out, checkpoint: None });
-        }
-        let folder = || default(named.as_ref().unwrap_or(&Recipe::default()));
-        let out = self.out.clone().unwrap_or_else(folder);
-        let path = out.join(files::CHECKPOINT);
-        let checkpoint = Checkpoint::load(&path)
-            .with_context(|| format!("cannot resume in {}", out.display()))?;
-        let named = named.filter(|_| self.recipe.is_some());
-        let recipe = self.overridden(named.unwrap_or_else(|| checkpoint.recipe.clone()))?;
-        Ok(Plan { recipe, out, checkpoint: Some(checkpoint) })
-    }
-
-    fn overridden(&self, mut recipe: Recipe) -> Result<Recipe, Usage> {
-        for assignment in &self.set {
-            recipe = recipe.with(assignment).map_err(Usage::new)?;
-        }
-        recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
-        recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
-        recipe.latent = self.latent.unwrap_or(recipe.latent);
-        recipe.seed = self.seed.unwrap_or(recipe.seed);
-        recipe.hidden = self.hidden.clone().unwrap_or(recipe.hidden);
-        recipe.freeze = self.freeze.unwrap_or(recipe.freeze);
-        if let Some(path) = &self.init_from {
-            let part = self.init_part.unwrap_or(ModelPart::Encoder);
-            let model = path.display().to_string();
-            recipe.init_from = Some(Origin { model, part, crc32: None });
-        }
-        recipe.validate().map_err(Usage::new)?;
-        Ok(recipe)
-    }
-}
-
-/// The recipe of a model for one that starts from it.
-fn recipe_of(path: &Path) -> Result<Recipe> {
-    let (recipe, _) = load_model::<f32>(path).context("cannot start from another model")?;
-    let name = format!("{}-transfer", recipe.name);
-    Ok(Recipe { name, freeze: ModelPart::None, init_from: None, ..recipe })
-}
-
 /// Refuses to write over the model that a run starts from.
 fn refuse_own_origin(recipe: &Recipe, out: &Path) -> Result<(), Usage> {
     let Some(Origin { model, .. }) = &recipe.init_from else { return Ok(()) };
@@ -382,11 +249,11 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
 fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
     let recipe = run.recipe();
     say(format_args!(
-        "{}: {} on {} images, {} threads, {} kernels, into {}",
+        "{}: {} on {} images, {}, {} kernels, into {}",
         recipe.name,
         architecture(recipe),
         run.trainer().images(),
-        rayon::current_num_threads(),
+        threads(),
         elbo_kernels::Isa::active(),
         out.display()
     ));
@@ -400,6 +267,10 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
     if resumed {
         let Position { epoch, batch, .. } = run.trainer().position;
         say(format_args!("resumed after {epoch} epochs and {batch} batches"));
+        if (run.rows().len() as u64) < epoch {
+            let metrics = out.join(files::METRICS);
+            say(format_args!("{} lacks rows of these epochs, and will", metrics.display()));
+        }
     }
 }
 
