@@ -4,12 +4,14 @@
 //! cargo run --release --example repair_table
 //! cargo run --release --example repair_table -- model=runs/mine/model.safetensors images=1000 steps=500
 //! cargo run --release --example repair_table -- missing=0.5 objective=iwae samples=5 epochs=50
+//! cargo run --release --example repair_table -- completion=runs/completion/model.safetensors
 //! ```
 //!
 //! Of a trained model, or else one of 20 epochs of `784-200-200-50` on binarised pixels, with what is set in its recipe.
 //! `images`, `steps`, `burn_in` and `weights` (importance samples of log p) say how much is spent. Prints tables in
 //! Markdown: of the first test images, by what hides pixels, the root of the mean squared error of the missing
-//! pixels and their log-likelihood; and of noise the peak signal-to-noise ratios.
+//! pixels and their log-likelihood; and of noise the peak signal-to-noise ratios. Of a model that was trained to
+//! complete images (`completion=`, more than once if wanted) there is a row where it is given just what was seen.
 
 use std::{error::Error, ops::ControlFlow, path::Path};
 
@@ -18,12 +20,16 @@ use elbo::{
     models::AnyModel,
     recipe::Recipe,
     training::{Plan, Trainer, load_model},
+    uses::completion::complete,
     uses::repair::{
         Mask, Method, Noise, Proposal, Settings, bernoulli_log_likelihood, denoise,
         log_likelihoods, means, median, neighbours, peak_signal_to_noise, repair, root_mean_square,
     },
 };
 use ndarray::Array2;
+
+/// Draws of a model that completes images.
+const DRAWS: usize = 100;
 
 /// What to spend.
 struct Spend {
@@ -38,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (train, test) = (data::load(&folder, Part::Train)?, data::load(&folder, Part::Test)?);
     let mut spend = Spend { images: 200, steps: 300, burn_in: 50, weights: 1000 };
     let mut trained = None;
+    let mut completions = vec![];
     let recipe = std::env::args().skip(1).try_fold(own(), |recipe, set| {
         let (key, value) = set.split_once('=').unwrap_or((&set, ""));
         let place = match key {
@@ -47,6 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "weights" => &mut spend.weights,
             "model" => {
                 trained = Some(load_model(Path::new(value))?);
+                return Ok(recipe);
+            }
+            "completion" => {
+                completions.push(load_model(Path::new(value))?.1);
                 return Ok(recipe);
             }
             _ => return recipe.with(&set).map_err(Box::<dyn Error>::from),
@@ -69,14 +80,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let masks = [
         ("lower half", mask(&["bottom"])?),
         ("right half", mask(&["right"])?),
-        ("upper right quadrant", mask(&["top-right"])?),
+        ("lower right quadrant", mask(&["bottom-right"])?),
         ("all but the lower left quadrant", mask(&["top", "right"])?),
     ];
     let random = ("half of the pixels, at random", Hidden::Random { rate: 0.5, seed: 0 });
     for (name, hidden) in
         [random].into_iter().chain(masks.iter().map(|(name, mask)| (*name, mask.hidden())))
     {
-        table(name, &model, known, test.hiding(Some(hidden)), &recipe, &spend)?;
+        let models = (&model, &completions[..]);
+        table(name, models, known, test.hiding(Some(hidden)), &recipe, &spend)?;
     }
     noise_table(&model, test, image, &spend)
 }
@@ -107,7 +119,7 @@ fn own() -> Recipe {
 /// Every way of repair, of the images of a view that hides some pixels.
 fn table(
     name: &str,
-    model: &AnyModel<f32>,
+    (model, completions): (&AnyModel<f32>, &[AnyModel<f32>]),
     known: View<'_>,
     view: View<'_>,
     recipe: &Recipe,
@@ -128,6 +140,15 @@ fn table(
     row("mean of the training images", &means(known, view), String::new());
     for k in [1, 10] {
         row(&format!("{k} nearest"), &neighbours(known, view, k), String::new());
+    }
+    let missing: Vec<usize> = (0..784).filter(|&pixel| seen[[0, pixel]] == 0.0).collect();
+    for model in completions {
+        if let AnyModel::Completion(model) = model
+            && model.parts.missing == missing
+        {
+            let found = complete(model, view.hiding(None), &indices, DRAWS, recipe.seed).mean();
+            row("trained to complete", &found, format!("{DRAWS} draws"));
+        }
     }
     let Spend { steps, burn_in, weights, .. } = *spend;
     let settings = |method, steps| Settings { method, burn_in, steps, seed: recipe.seed };
