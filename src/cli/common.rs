@@ -115,7 +115,8 @@ pub struct DataArguments {
 }
 
 /// A part of a data set.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Part {
     Train,
     Test,

@@ -7,9 +7,11 @@ use clap::Args;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::common::{DataArguments, Trained, Usage, notes, print, print_json, require_prior_codes};
+use super::common::{
+    DataArguments, Part, Trained, Usage, notes, print, print_json, require_prior_codes,
+};
 use crate::{
-    data::{Treatment, View},
+    data::{self, Treatment, View},
     distributions::any::LikelihoodKind,
     evaluation::{
         Evaluation, Evaluator, LogLikelihood, log_likelihood,
@@ -59,6 +61,8 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Report {
     model: String,
+    data: String,
+    part: Part,
     pixels: Treatment,
     #[serde(flatten)]
     evaluation: Evaluation,
@@ -68,6 +72,13 @@ struct Report {
     sample_quality: Option<Quality>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<&'static str>,
+}
+
+impl Report {
+    /// Where the images come from.
+    fn source(&self) -> String {
+        format!("the {} images of {}", data::Part::from(self.part), self.data)
+    }
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -157,9 +168,16 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
         true => Some(sample_quality(arguments, trained, view, seed)?),
         false => None,
     };
-    let (model, pixels) = (trained.path.display().to_string(), trained.recipe.pixels);
-    let notes = notes(&trained.vae, &trained.recipe);
-    Ok(Report { model, pixels, evaluation, likelihood, sample_quality, notes })
+    Ok(Report {
+        model: trained.path.display().to_string(),
+        data: arguments.data.folder.data.display().to_string(),
+        part: arguments.data.part,
+        pixels: trained.recipe.pixels,
+        evaluation,
+        likelihood,
+        sample_quality,
+        notes: notes(&trained.vae, &trained.recipe),
+    })
 }
 
 /// Refuses what cannot be measured, before anything is.
@@ -199,7 +217,7 @@ fn sample_quality(
 fn print_text(report: &Report) -> Result<()> {
     let Report { pixels, evaluation: e, likelihood, sample_quality, notes, .. } = report;
     let mut lines = vec![
-        format!("images          {:>10}, {pixels}", e.images),
+        format!("images          {:>10}, {pixels}, {}", e.images, report.source()),
         format!("elbo            {:>10.3} ± {:.3} nats per image", e.elbo, e.elbo_standard_error),
         format!("reconstruction  {:>10.3}", e.reconstruction),
         format!("kl              {:>10.3}", e.kl),
@@ -237,14 +255,24 @@ fn print_text(report: &Report) -> Result<()> {
 }
 
 fn print_table(reports: &[Report]) -> Result<()> {
-    let mut lines =
-        vec!["      elbo  reconstruction       kl  active  log-likelihood  model".to_string()];
+    let [first, ..] = reports else { return Ok(()) };
+    let samples = first.likelihood.map_or(String::new(), |l| {
+        format!("; log-likelihood with {} importance samples", l.importance_samples)
+    });
+    let mut lines = vec![
+        format!("{} images, {}{samples}\n", first.evaluation.images, first.source()),
+        "           elbo  reconstruction       kl  active   log-likelihood  model".into(),
+    ];
+    let with_error = |value: f64, error: f64| format!("{value:.3} ± {error:.3}");
     for Report { model, evaluation: e, likelihood, .. } in reports {
-        let likelihood = likelihood.map_or("-".into(), |l| format!("{:.3}", l.log_likelihood));
+        let likelihood = likelihood
+            .map_or("-".into(), |l| with_error(l.log_likelihood, l.log_likelihood_standard_error));
         let active = e.active_units.map_or("-".into(), |active| active.to_string());
         lines.push(format!(
-            "{:>10.3} {:>15.3} {:>8.3} {active:>7} {likelihood:>15}  {model}",
-            e.elbo, e.reconstruction, e.kl
+            "{:>15} {:>15.3} {:>8.3} {active:>7} {likelihood:>16}  {model}",
+            with_error(e.elbo, e.elbo_standard_error),
+            e.reconstruction,
+            e.kl
         ));
     }
     print(&(lines.join("\n") + "\n"))

@@ -100,7 +100,7 @@ fn evaluate_reports_what_is_defined_and_why_the_rest_is_missing() {
         assert!(text.contains("no closed form"), "{text}");
         assert_eq!(text.contains("dimension        kl"), has_mean, "{text}");
         let both = place.elbo(&format!("evaluate {MODEL} {MODEL}")).succeeds().stdout;
-        assert_eq!(both.lines().count(), 3, "{both}");
+        assert_eq!(both.lines().count(), 5, "{both}");
     }
     let plain = json(&Place::trained(), &format!("evaluate {MODEL} --json"));
     assert_eq!(plain.get("notes"), None);

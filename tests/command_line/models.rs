@@ -81,13 +81,15 @@ fn evaluate_can_look_at_the_training_images() {
     let place = Place::trained();
     let report = json(&place, &format!("evaluate {MODEL} --part train --json"));
     assert_eq!(number(&report, "images"), TRAIN as f64);
+    assert_eq!((&report["data"], &report["part"]), (&"data/mnist".into(), &"train".into()));
 }
 
 #[test]
 fn evaluate_without_json_is_a_table_for_people() {
     let place = Place::trained();
     let done = place.elbo(&format!("evaluate {MODEL} --importance-samples 2")).succeeds();
-    for word in ["elbo", "reconstruction", "kl", "active units", "log-likelihood", "nats"] {
+    let source = "the test images of data/mnist";
+    for word in ["elbo", "reconstruction", "kl", "active units", "log-likelihood", "nats", source] {
         assert!(done.stdout.contains(word), "{}", done.stdout);
     }
     assert_eq!(done.stderr, "");
