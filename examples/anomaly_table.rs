@@ -16,7 +16,7 @@ use elbo::{
     data::{self, Dataset, Part},
     models::AnyModel,
     recipe::Recipe,
-    training::{Plan, Trainer},
+    training::Trainer,
     uses::anomaly::{Kind, Score, labelled, roc_auc},
 };
 
@@ -79,7 +79,7 @@ fn areas(
 /// The recipe's model after its epochs.
 fn trained(recipe: &Recipe, images: &Dataset) -> Result<AnyModel<f32>, Box<dyn Error>> {
     let view = recipe.view(images, Part::Train);
-    let mut trainer = Trainer::with(recipe.model(), recipe.objective(), view, Plan::of(recipe));
+    let mut trainer = Trainer::with(recipe.model(), recipe.objective(), view, recipe.plan());
     for _ in 0..recipe.epochs {
         trainer.epoch(|_| ControlFlow::Continue(()))?;
     }

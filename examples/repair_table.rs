@@ -19,7 +19,7 @@ use elbo::{
     data::{self, Dataset, Hidden, Part, View},
     models::AnyModel,
     recipe::Recipe,
-    training::{Plan, Trainer, load_model},
+    training::{Trainer, load_model},
     uses::completion::complete,
     uses::repair::{
         Mask, Method, Noise, Proposal, Settings, bernoulli_log_likelihood, denoise,
@@ -97,7 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn fit(recipe: Recipe, train: &Dataset) -> Result<(Recipe, AnyModel<f32>), Box<dyn Error>> {
     recipe.validate()?;
     let view = recipe.view(train, Part::Train);
-    let mut trainer = Trainer::with(recipe.model(), recipe.objective(), view, Plan::of(&recipe));
+    let mut trainer = Trainer::with(recipe.model(), recipe.objective(), view, recipe.plan());
     for epoch in 1..=recipe.epochs {
         let figures = trainer.epoch(|_| ControlFlow::Continue(()))?;
         eprintln!("epoch {epoch}: elbo {:.2}", figures.map_or(f64::NAN, |f| f.elbo));

@@ -25,7 +25,7 @@ use elbo::{
     random::{self, Purpose},
     real::cast,
     recipe::Recipe,
-    training::{Plan, Trainer, copy_tensors},
+    training::{Trainer, copy_tensors},
     uses::{
         probe::{Labelled, Settings as ProbeSettings, probe},
         semi::{accuracy, fit_classifier},
@@ -110,7 +110,7 @@ fn digits(data: &Dataset, is_wanted: fn(u8) -> bool) -> Dataset {
 /// The recipe's model of other digits.
 fn pre_trained(recipe: &Recipe, known: &Dataset) -> Result<AnyModel<f32>, AnyError> {
     let view = recipe.view(known, Part::Train);
-    let mut trainer = Trainer::with(recipe.model(), recipe.objective(), view, Plan::of(recipe));
+    let mut trainer = Trainer::with(recipe.model(), recipe.objective(), view, recipe.plan());
     for _ in 0..recipe.epochs {
         trainer.epoch(|_| ControlFlow::Continue(()))?;
     }
@@ -165,7 +165,7 @@ fn best(
     held_out: &Dataset,
 ) -> Result<AnyModel<f32>, AnyError> {
     let view = recipe.view(few, Part::Train);
-    let mut trainer = Trainer::with(model, recipe.objective(), view, Plan::of(recipe));
+    let mut trainer = Trainer::with(model, recipe.objective(), view, recipe.plan());
     let mut best = (f64::NEG_INFINITY, trainer.model.clone());
     let mut steps = 0;
     while steps < STEPS {

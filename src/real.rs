@@ -8,9 +8,6 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 /// Arithmetic, fused multiply-add and conversions come from [`Scalar`]; this trait adds what only
 /// the layers above the kernels need.
 pub trait Real: Scalar {
-    /// The element type under which tensors of this precision are stored.
-    const DTYPE: safetensors::Dtype;
-
     /// Appends the little-endian bytes of `values` to `bytes`.
     fn extend_le_bytes(values: impl IntoIterator<Item = Self>, bytes: &mut Vec<u8>);
 
@@ -19,10 +16,8 @@ pub trait Real: Scalar {
 }
 
 macro_rules! impl_real {
-    ($t:ty, $dtype:expr) => {
+    ($t:ty) => {
         impl Real for $t {
-            const DTYPE: safetensors::Dtype = $dtype;
-
             fn extend_le_bytes(values: impl IntoIterator<Item = Self>, bytes: &mut Vec<u8>) {
                 values.into_iter().for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
             }
@@ -36,8 +31,8 @@ macro_rules! impl_real {
     };
 }
 
-impl_real!(f32, safetensors::Dtype::F32);
-impl_real!(f64, safetensors::Dtype::F64);
+impl_real!(f32);
+impl_real!(f64);
 
 /// The kernels' view of a whole row-major array.
 pub(crate) fn mat<T: Real>(a: &Array2<T>) -> Mat<'_, T> {

@@ -15,7 +15,7 @@ use elbo::{
     random::{self, Purpose},
     real::Real,
     recipe::Recipe,
-    training::{Checkpoint, Plan, Trainer, load_model},
+    training::{Checkpoint, Trainer, load_model},
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use ndarray::{Array1, Array2};
@@ -139,7 +139,7 @@ fn recipe(set: &[&str], threads: usize) -> Trial {
         let data = Dataset { images, labels: Some(labels) };
         let view = recipe.view(&data, Part::Train);
         let model = recipe.model::<f32>();
-        asks_for_nothing(Trainer::with(model, recipe.objective(), view, Plan::of(&recipe)), threads)
+        asks_for_nothing(Trainer::with(model, recipe.objective(), view, recipe.plan()), threads)
     };
     Trial::test(format!("from the second step on nothing: {}, {threads}", set.join(" ")), run)
 }

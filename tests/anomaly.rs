@@ -12,7 +12,7 @@ use elbo::{
     objectives::Elbo,
     random::{self, Purpose},
     recipe::{MAX_SAMPLES, Recipe},
-    training::{Plan, Trainer},
+    training::Trainer,
     uses::anomaly::{
         AnomalyError, Background, Codes, Kind, Score, explain, labelled, roc_auc, split,
     },
@@ -229,7 +229,7 @@ fn an_image_that_is_too_likely_is_found_by_typicality_and_not_by_the_elbo() {
         recipe.model::<f32>(),
         recipe.objective(),
         View::new(&known, Part::Train),
-        Plan::of(&recipe),
+        recipe.plan(),
     );
     for _ in 0..60 {
         trainer.epoch(|_| ControlFlow::Continue(())).unwrap();

@@ -8,7 +8,7 @@ use elbo::{
     models::AnyModel,
     parameters::Parameters,
     recipe::Recipe,
-    training::{NonFinite, Plan, Trainer},
+    training::{NonFinite, Trainer},
 };
 use ndarray::{Array2, arr2};
 use proptest::prelude::*;
@@ -54,7 +54,7 @@ fn train(
     fault(&mut model);
     let data = elbo::data::Dataset { images: images.clone(), labels: None };
     let view = recipe.view(&data, Part::Train);
-    let mut trainer = Trainer::with(model, recipe.objective(), view, Plan::of(recipe));
+    let mut trainer = Trainer::with(model, recipe.objective(), view, recipe.plan());
     for _ in 0..recipe.epochs {
         let figures = trainer.epoch(|_| ControlFlow::Continue(()))?.expect("nobody stops it");
         let all = [figures.objective, figures.elbo, figures.reconstruction, figures.kl];

@@ -10,7 +10,7 @@ use elbo::{
     parameters::{ModelPart, Parameters},
     random::{self, Purpose},
     recipe::Recipe,
-    training::{OtherTensors, Plan, Trainer, copy_tensors},
+    training::{OtherTensors, Trainer, copy_tensors},
 };
 use rand::RngCore;
 
@@ -42,7 +42,7 @@ fn data() -> Dataset {
 fn trained(recipe: &Recipe, model: AnyModel<f64>) -> AnyModel<f64> {
     let data = data();
     let view = recipe.view(&data, Part::Train);
-    let mut trainer = Trainer::with(model, recipe.objective(), view, Plan::of(recipe));
+    let mut trainer = Trainer::with(model, recipe.objective(), view, recipe.plan());
     for _ in 0..2 {
         trainer.epoch(|_| ControlFlow::Continue(())).unwrap();
     }

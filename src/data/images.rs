@@ -2,11 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use flate2::Crc;
 use ndarray::Array2;
-use serde::{Deserialize, Serialize};
-
-use super::{InvalidImages, Part};
 
 /// The pixels of all images, one image after the other, each row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +36,71 @@ impl Pixels {
     }
 }
 
+/// Why an array is no set of images; [`DataError::Images`](super::DataError::Images) adds the file.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidImages {
+    /// No images, or images without pixels.
+    #[error("{count} images of {height} x {width} pixels: the set is empty")]
+    Empty {
+        /// How many images.
+        count: usize,
+        /// Pixels from top to bottom.
+        height: usize,
+        /// Pixels from left to right.
+        width: usize,
+    },
+
+    /// The pixels do not make whole images.
+    #[error("{pixels} pixels are not a whole number of images of {height} x {width}")]
+    Ragged {
+        /// How many pixels in all.
+        pixels: usize,
+        /// Pixels from top to bottom.
+        height: usize,
+        /// Pixels from left to right.
+        width: usize,
+    },
+
+    /// The array has no dimensions that could be images.
+    #[error(
+        "the shape {shape:?} is no set of grey images; expected (images, height, width), \
+         (images, pixels), (images, height, width, 1) or (images, 1, height, width)"
+    )]
+    Shape {
+        /// The shape found.
+        shape: Vec<usize>,
+    },
+
+    /// The element type is no pixel type.
+    #[error("{element} cannot be pixels; expected u8, or f32 or f64 between 0 and 1")]
+    ElementType {
+        /// The element type found.
+        element: &'static str,
+    },
+
+    /// Bytes of 0 and 1, which would be read as nearly black.
+    #[error(
+        "no byte is above 1, but in bytes white is 255: save images of 0 and 1 as float32 \
+         (`images.astype('f4')`)"
+    )]
+    BlackAndWhite,
+
+    /// A float pixel is not a number between 0 and 1.
+    #[error(
+        "pixel {pixel} of image {image} is {value}; float pixels must lie between 0 and 1 \
+         (divide by 255 if they run from 0 to 255)"
+    )]
+    Pixel {
+        /// Which image, from 0.
+        image: usize,
+        /// Which pixel of it, row by row, from 0.
+        pixel: usize,
+        /// Its value.
+        value: f32,
+    },
+}
+
 /// At least one grey image, all of one size with at least one pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Images {
@@ -48,28 +109,7 @@ pub struct Images {
     pixels: Pixels,
 }
 
-/// What tells images from others: their number, and the CRC-32 of all pixels.
-///
-/// It notices that a run goes on with other data by mistake; it is no protection against intent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
-    /// The number of images.
-    pub images: usize,
-    /// Of the bytes, or of the little-endian floats.
-    pub crc32: u32,
-}
-
 impl Images {
-    /// The fingerprint of these images.
-    pub fn fingerprint(&self) -> Fingerprint {
-        let mut crc = Crc::new();
-        match &self.pixels {
-            Pixels::Bytes(bytes) => crc.update(bytes),
-            Pixels::Floats(floats) => floats.iter().for_each(|v| crc.update(&v.to_le_bytes())),
-        }
-        Fingerprint { images: self.len(), crc32: crc.sum() }
-    }
-
     /// Images of `height` x `width` pixels each, as many as `pixels` holds.
     ///
     /// # Errors
@@ -91,27 +131,6 @@ impl Images {
             return Err(InvalidImages::Pixel { image, pixel, value: values[index] });
         }
         Ok(Images { height, width, pixels })
-    }
-
-    /// Images from an array in C order, by the meaning of its dimensions.
-    ///
-    /// (n, h, w), (n, h, w, 1) and (n, 1, h, w) are n images of h x w; (n, d) is n images of
-    /// √d x √d if d is a perfect square, of 1 x d otherwise.
-    pub(super) fn from_array(shape: &[usize], pixels: Pixels) -> Result<Self, InvalidImages> {
-        let (count, height, width) = match *shape {
-            [count, size] => match size.isqrt() {
-                side if side * side == size => (count, side, side),
-                _ => (count, 1, size),
-            },
-            [count, height, width] | [count, height, width, 1] | [count, 1, height, width] => {
-                (count, height, width)
-            }
-            _ => return Err(InvalidImages::Shape { shape: shape.to_vec() }),
-        };
-        if pixels.is_empty() {
-            return Err(InvalidImages::Empty { count, height, width });
-        }
-        Images::new(height, width, pixels)
     }
 
     /// The number of images.
@@ -263,13 +282,6 @@ impl Dataset {
             images: Images { pixels, ..self.images },
             labels: labels.map(|(first, others)| [first, others].concat()),
         })
-    }
-
-    /// Keeps the images (and labels) that belong to `part` when every tenth is held out, in place.
-    ///
-    /// Only for ten images or more, so that neither part is empty.
-    pub(super) fn keep(self, part: Part) -> Self {
-        self.filtered(|index| part.has(index)).expect("neither part is empty")
     }
 }
 

@@ -20,6 +20,9 @@ pub use weighted::WeightedElbo;
 
 use crate::{distributions::Likelihood, real::Real};
 
+/// The most latent samples of an image that may be asked for, and the largest batch times samples.
+pub const MAX_SAMPLES: usize = 1 << 20;
+
 /// The figures of one batch or of many, in nats per image: sums over dimensions, means over images.
 ///
 /// `elbo = reconstruction - kl` always. `objective` is the number that training maximises; it is

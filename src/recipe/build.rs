@@ -1,4 +1,4 @@
-//! What a recipe describes: its model, its objective.
+//! What a recipe describes: its model, its objective, its training.
 
 use super::{Bound, Prior, Recipe};
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     optim::Settings,
     random::{self, Purpose},
     real::Real,
+    training::Plan,
 };
 
 impl Recipe {
@@ -54,6 +55,19 @@ impl Recipe {
             momentum: self.momentum,
             weight_decay: self.weight_decay,
             freeze: self.freeze,
+        }
+    }
+
+    /// How the model is trained.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            batch_size: self.batch_size,
+            samples: self.samples,
+            optimiser: self.optimiser(),
+            schedule: self.schedule.clone(),
+            epochs: self.epochs,
+            clip_norm: (self.clip_norm > 0.0).then_some(self.clip_norm),
+            seed: self.seed,
         }
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod origin;
 mod validate;
 
+pub use crate::objectives::MAX_SAMPLES;
 pub use error::RecipeError;
 pub use origin::Origin;
 
@@ -55,8 +56,6 @@ pub const MAX_CLASSES: usize = 256;
 pub const MAX_WIDTH: usize = 65_536;
 /// The largest batch that a recipe may ask for.
 pub const MAX_BATCH: usize = 1 << 20;
-/// The most latent samples that a recipe may ask for, and the largest batch times samples.
-pub const MAX_SAMPLES: usize = 1 << 20;
 /// The most parameters that a recipe may ask for: 8 GiB of weights, gradient and moments in f32.
 pub const MAX_PARAMETERS: usize = 1 << 29;
 

@@ -1,16 +1,28 @@
 //! A whole run: epochs, evaluation, and the files that it keeps.
 
+mod checkpoint;
+mod checksum;
+pub mod files;
+mod lock;
+mod metrics;
+mod model_file;
+mod transfer;
+mod units;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use lock::{Lock, LockError};
+pub use metrics::{MetricsError, Row, read_metrics, write_metrics};
+pub use model_file::{ModelFileError, load_model, save_model};
+pub use transfer::TransferError;
+pub use units::{Units, read_units, write_units};
+
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Instant,
 };
 
-use super::{
-    Best, Checkpoint, EarlyStopping, Lock, LockError, MetricsError, ModelFileError, NonFinite,
-    Plan, Progress, Row, Trainer, TransferError, Units, files, read_metrics, read_units,
-    save_model, transfer, write_metrics, write_units,
-};
+use super::{Best, EarlyStopping, NonFinite, Progress, Trainer};
 use crate::{
     data::{Dataset, Fingerprint, Part, UnusableLabels, View},
     evaluation::Evaluator,
@@ -198,7 +210,7 @@ impl<'a, T: Real> Run<'a, T> {
             EarlyStopping::new(&model, held_out, recipe.patience, warm_up, best)
         });
         let evaluator = Evaluator::new(&model, recipe.view(test, Part::Test));
-        let trainer = Trainer::with(model, recipe.objective(), train_view, Plan::of(&recipe));
+        let trainer = Trainer::with(model, recipe.objective(), train_view, recipe.plan());
         Ok(Self {
             elbo: trainer.model.elbo(),
             recipe,

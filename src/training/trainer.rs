@@ -13,7 +13,6 @@ use crate::{
     parameters::{Parameters, elements},
     random::{self, Purpose},
     real::Real,
-    recipe::Recipe,
 };
 
 /// A model in training.
@@ -57,21 +56,6 @@ pub struct Plan {
     pub clip_norm: Option<f64>,
     /// Of the order of the images and of the noise.
     pub seed: u64,
-}
-
-impl Plan {
-    /// As a recipe has it.
-    pub fn of(recipe: &Recipe) -> Self {
-        Self {
-            batch_size: recipe.batch_size,
-            samples: recipe.samples,
-            optimiser: recipe.optimiser(),
-            schedule: recipe.schedule.clone(),
-            epochs: recipe.epochs,
-            clip_norm: (recipe.clip_norm > 0.0).then_some(recipe.clip_norm),
-            seed: recipe.seed,
-        }
-    }
 }
 
 /// A place in a run, exact to the batch: what a checkpoint stores beside weights and moments.

@@ -7,7 +7,7 @@ use elbo::{
     files::crc32,
     recipe::{Recipe, RecipeError},
     training::{Checkpoint, load_model, read_metrics},
-    uses::anomaly::{AnomalyError, Calibration},
+    uses::anomaly::{Calibration, CalibrationError},
 };
 use libtest_mimic::{Failed, Trial};
 
@@ -144,7 +144,7 @@ fn calibration() -> Result<(), Failed> {
         );
         fs::write(&path, json)?;
         let refused = Calibration::load(&path);
-        assert!(matches!(refused, Err(AnomalyError::Format { .. })), "{model}: {refused:?}");
+        assert!(matches!(refused, Err(CalibrationError::Format { .. })), "{model}: {refused:?}");
     }
     Ok(())
 }

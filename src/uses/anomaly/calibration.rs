@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnomalyError, Score};
-use crate::files::{crc32, read_regular, write_atomically};
+use super::Score;
+use crate::files::{FileError, crc32, read_regular, write_atomically};
 
 /// All that a model needs to tell anomalies: which score, what it knows of normal images, and from
 /// where on an image is called an anomaly. A JSON file in the folder of the model.
@@ -32,6 +32,41 @@ pub struct Calibration {
     pub threshold: f64,
 }
 
+/// Why a calibration could not be written or used.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// The file could not be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] FileError),
+    /// The file is no calibration.
+    #[error("{} is not a calibration that `elbo anomaly fit` wrote: {message}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The model was replaced since.
+    #[error(
+        "{} is a calibration of another model than {}, which has changed since: calibrate it again",
+        path.display(), model.display()
+    )]
+    OtherModel {
+        /// The calibration.
+        path: PathBuf,
+        /// The model.
+        model: PathBuf,
+    },
+}
+
 impl Calibration {
     /// The name of a calibration's file: `anomaly-elbo.json`, ..
     pub fn file_name(score: &Score) -> String {
@@ -43,7 +78,7 @@ impl Calibration {
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), AnomalyError> {
+    pub fn save(&self, path: &Path) -> Result<(), CalibrationError> {
         let json = serde_json::to_string_pretty(self).expect("a calibration is plain data");
         Ok(write_atomically(path, |file| writeln!(file, "{json}"))?)
     }
@@ -53,19 +88,19 @@ impl Calibration {
     /// # Errors
     ///
     /// If either file cannot be read, the first is no calibration, or the second another model.
-    pub fn load(path: &Path) -> Result<(Self, PathBuf), AnomalyError> {
+    pub fn load(path: &Path) -> Result<(Self, PathBuf), CalibrationError> {
         let calibration: Self = serde_json::from_slice(&read(path)?).map_err(|cause| {
-            AnomalyError::Format { path: path.into(), message: cause.to_string() }
+            CalibrationError::Format { path: path.into(), message: cause.to_string() }
         })?;
         let name = &calibration.model;
         // A path could lead anywhere.
         if Path::new(name).file_name() != Some(name.as_ref()) {
             let message = format!("its model, {name:?}, is not the name of a file beside it");
-            return Err(AnomalyError::Format { path: path.into(), message });
+            return Err(CalibrationError::Format { path: path.into(), message });
         }
         let model = path.with_file_name(name);
         if model_crc32(&model)? != calibration.model_crc32 {
-            return Err(AnomalyError::OtherModel { path: path.into(), model });
+            return Err(CalibrationError::OtherModel { path: path.into(), model });
         }
         Ok((calibration, model))
     }
@@ -76,12 +111,12 @@ impl Calibration {
 /// # Errors
 ///
 /// If it cannot be read.
-pub fn model_crc32(path: &Path) -> Result<u32, AnomalyError> {
+pub fn model_crc32(path: &Path) -> Result<u32, CalibrationError> {
     Ok(crc32(&read(path)?))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, AnomalyError> {
-    read_regular(path).map_err(|cause| AnomalyError::Read { path: path.into(), cause })
+fn read(path: &Path) -> Result<Vec<u8>, CalibrationError> {
+    read_regular(path).map_err(|cause| CalibrationError::Read { path: path.into(), cause })
 }
 
 #[cfg(test)]
@@ -131,8 +166,8 @@ mod tests {
         let (path, model) = (folder.path().join("c.json"), folder.path().join("model.safetensors"));
         calibration(Score::Elbo { samples: 1 }).save(&path).unwrap();
         let gone = Calibration::load(&path).unwrap_err();
-        assert!(matches!(gone, AnomalyError::Read { path, .. } if path == model));
+        assert!(matches!(gone, CalibrationError::Read { path, .. } if path == model));
         std::fs::write(&model, "123456780").unwrap();
-        assert!(matches!(Calibration::load(&path), Err(AnomalyError::OtherModel { .. })));
+        assert!(matches!(Calibration::load(&path), Err(CalibrationError::OtherModel { .. })));
     }
 }

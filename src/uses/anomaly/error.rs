@@ -1,8 +1,6 @@
-//! What can be wrong about models, labels, rates and calibrations.
+//! What can be wrong about models, labels and rates.
 
-use std::path::PathBuf;
-
-use crate::{distributions::any::LikelihoodKind, files::FileError, recipe::MAX_SAMPLES};
+use crate::{distributions::any::LikelihoodKind, objectives::MAX_SAMPLES};
 
 /// Why anomalies cannot be looked for.
 #[derive(Debug, thiserror::Error)]
@@ -86,36 +84,6 @@ pub enum AnomalyError {
     NonFinite {
         /// The image, from 0.
         index: usize,
-    },
-    /// The file could not be read.
-    #[error("cannot read {}: {cause}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// The file could not be written.
-    #[error(transparent)]
-    Write(#[from] FileError),
-    /// The file is no calibration.
-    #[error("{} is not a calibration that `elbo anomaly fit` wrote: {message}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The model was replaced since.
-    #[error(
-        "{} is a calibration of another model than {}, which has changed since: calibrate it again",
-        path.display(), model.display()
-    )]
-    OtherModel {
-        /// The calibration.
-        path: PathBuf,
-        /// The model.
-        model: PathBuf,
     },
 }
 

@@ -26,12 +26,13 @@ mod codes;
 mod error;
 mod explanation;
 mod ranking;
+mod recipe;
 mod score;
 mod selection;
 mod threshold;
 
 pub use background::Background;
-pub use calibration::{Calibration, model_crc32};
+pub use calibration::{Calibration, CalibrationError, model_crc32};
 pub use codes::Codes;
 pub use error::AnomalyError;
 pub use explanation::{Explanation, explain, surprise};

@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{AnomalyError, Background, Codes};
 use crate::{
     data::View,
-    distributions::any::LikelihoodKind,
     evaluation::{EVALUATION_BATCH, Terms, log_likelihoods, terms},
     generation::Generate,
-    models::{Given, Model},
+    models::Model,
+    objectives::MAX_SAMPLES,
     real::Real,
-    recipe::{MAX_SAMPLES, Recipe},
 };
 
 /// What strangeness is taken to be. In nats, but for `latent`, which counts standard deviations.
@@ -86,24 +85,6 @@ impl Kind {
     /// Latent samples of each image that suffice for most purposes.
     pub fn default_samples(self) -> usize {
         if self == Self::LogLikelihood { 100 } else { 10 }
-    }
-
-    /// Whether the recipe's model can be scored so.
-    ///
-    /// # Errors
-    ///
-    /// If it is conditional or completes images, or its likelihood is not one that a score of single images can be made of.
-    pub fn check(self, recipe: &Recipe) -> Result<(), AnomalyError> {
-        let likelihood = recipe.likelihood;
-        match self {
-            _ if recipe.conditional => Err(AnomalyError::Conditional),
-            _ if recipe.given != Given::Nothing => Err(AnomalyError::Given),
-            _ if !likelihood.factorises() => Err(AnomalyError::Likelihood),
-            Self::LikelihoodRatio if likelihood != LikelihoodKind::Bernoulli => {
-                Err(AnomalyError::Background { likelihood })
-            }
-            _ => Ok(()),
-        }
     }
 }
 

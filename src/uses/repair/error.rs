@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::{data::DataError, distributions::any::LikelihoodKind};
+use crate::distributions::any::LikelihoodKind;
 
 /// Why images cannot be repaired.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RepairError {
     /// No image has a p(x|z) of its own.
     #[error(
@@ -88,7 +89,7 @@ pub enum RepairError {
     },
     /// The picture cannot be read.
     #[error(transparent)]
-    Picture(#[from] DataError),
+    Picture(#[from] crate::data::DataError),
     /// There is nothing to repair.
     #[error("no pixel is hidden: there is nothing to repair")]
     NothingHidden,

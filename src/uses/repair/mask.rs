@@ -1,9 +1,9 @@
 //! Masks: which pixels of every image are hidden.
 
-use std::{path::Path, str::FromStr};
+use std::str::FromStr;
 
 use super::RepairError;
-use crate::data::{Hidden, png_folder};
+use crate::data::Hidden;
 
 /// A part of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,19 +76,17 @@ impl Mask {
         mask.checked()
     }
 
-    /// Of the pixels that are black in a PNG of the size of the images, \[height, width\]: those darker than
-    /// half of white. White ones are seen.
+    /// Of the pixels of an image of \[height, width\] at which `hidden` is true, row by row.
     ///
     /// # Errors
     ///
-    /// If the picture cannot be read or is of another size, or nothing or everything is hidden.
-    pub fn of_picture(image: [usize; 2], path: &Path) -> Result<Self, RepairError> {
-        let picture = png_folder::read(path)?;
-        let found = [picture.height as usize, picture.width as usize];
-        if found != image {
-            return Err(RepairError::MaskSize { path: path.into(), found, expected: image });
-        }
-        let hidden = picture.pixels.iter().map(|&grey| grey < 128).collect();
+    /// If nothing or everything is hidden.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many as an image has.
+    pub fn of_pixels(image: [usize; 2], hidden: Vec<bool>) -> Result<Self, RepairError> {
+        assert_eq!(hidden.len(), image[0] * image[1], "the mask has another size than the images");
         Self { image, hidden }.checked()
     }
 

@@ -18,6 +18,7 @@ mod likelihood;
 mod mask;
 mod measures;
 mod noise;
+mod picture;
 mod walk;
 
 pub use baselines::{means, median, neighbours};

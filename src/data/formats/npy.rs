@@ -24,7 +24,8 @@ use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
 use self::header::Header;
 use super::source::{Element, Source};
-use super::{DataError, Images, InvalidImages, Pixels, labels};
+use super::{DataError, images, labels};
+use crate::data::{Images, InvalidImages, Pixels};
 
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
 
@@ -179,7 +180,7 @@ pub(super) fn read_images(path: &Path) -> Result<Images, DataError> {
         NpyData::U64(_) => refuse("u64"),
         NpyData::I64(_) => refuse("i64"),
     };
-    pixels.and_then(|pixels| Images::from_array(&shape, pixels)).map_err(DataError::images(path))
+    pixels.and_then(|pixels| images::from_array(&shape, pixels)).map_err(DataError::images(path))
 }
 
 /// Reads a `.npy` file as labels.

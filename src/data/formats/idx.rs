@@ -16,7 +16,8 @@ use std::path::Path;
 use byteorder::{BigEndian, ByteOrder};
 
 use super::source::Source;
-use super::{DataError, Images, InvalidImages, Pixels, labels};
+use super::{DataError, images, labels};
+use crate::data::{Images, InvalidImages, Pixels};
 
 /// An array as an IDX file holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,7 +85,7 @@ pub(super) fn read_images(path: &Path) -> Result<Images, DataError> {
         IdxData::I16(_) => refuse("i16"),
         IdxData::I32(_) => refuse("i32"),
     };
-    pixels.and_then(|pixels| Images::from_array(&shape, pixels)).map_err(DataError::images(path))
+    pixels.and_then(|pixels| images::from_array(&shape, pixels)).map_err(DataError::images(path))
 }
 
 /// Reads an IDX file as labels.

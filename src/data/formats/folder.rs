@@ -4,14 +4,39 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{DataError, Dataset, Images, Part, idx, npy, png_folder};
+use super::{DataError, idx, npy, png_folder};
+use crate::data::{Dataset, Images, Part};
 
 /// What can be found, for the message when nothing was.
 const LOOKED_FOR: &str = "IDX files (train-images-idx3-ubyte[.gz], t10k-images-idx3-ubyte[.gz]), \
     NumPy arrays (train-images.npy and test-images.npy, or images.npy), \
     PNG files (train/*.png and test/*.png, train/CLASS/*.png and test/CLASS/*.png, or *.png)";
 
-/// Reads one part of the data set in the folder `dir`; the [module](super) lists what may be there.
+/// Reads one part of the data set in the folder `dir`.
+///
+/// The first row of this table that fits the folder is taken:
+///
+/// | format | training images | test images | labels (optional) |
+/// | --- | --- | --- | --- |
+/// | [IDX](idx), plain or gzipped | `train-images-idx3-ubyte` | `t10k-images-idx3-ubyte` | `train-labels-idx1-ubyte`, `t10k-labels-idx1-ubyte` |
+/// | [NumPy](npy) | `train-images.npy` | `test-images.npy` | `train-labels.npy`, `test-labels.npy` |
+/// | NumPy, one array | `images.npy`: the rest | `images.npy`: every tenth | `labels.npy` |
+/// | [PNG](png_folder) | `train/*.png` | `test/*.png` | |
+/// | PNG in class folders | `train/CLASS/*.png` | `test/CLASS/*.png` | `CLASS` |
+/// | PNG, one folder | `*.png`: the rest | `*.png`: every tenth by name | |
+///
+/// - An IDX name may end in `.gz` (beside a plain file of the same name, it is ignored), have
+///   `.idx3` for `-idx3`, `test` for `t10k`, and a prefix ending in `-` or `_`
+///   (`emnist-letters-train-images-idx3-ubyte.gz`); the labels have the prefix of their images.
+/// - Arrays of images have the shape (images, height, width), with or without a dimension of one
+///   channel after the first or last, or (images, pixels). There, a number of pixels that is a
+///   perfect square makes square images, any other makes images one pixel high. Elements are u8, or
+///   f32 or f64 between 0 and 1.
+/// - Arrays of labels have one dimension and any integer type; the labels lie between 0 and 255.
+/// - Every tenth means the images 9, 19, 29, ..., counted from 0.
+/// - If every `CLASS` is a number, it is the label; otherwise the label is its place, from 0, among
+///   the sorted names of the folders in `train` and `test` together.
+/// - Files and folders whose names begin with a dot are ignored.
 ///
 /// # Errors
 /// If the folder holds no data set or several, if a file of it cannot be read or is not what it
@@ -30,7 +55,7 @@ pub fn load(dir: &Path, part: Part) -> Result<Dataset, DataError> {
         }
         return match dataset.images.len() {
             count @ ..10 => Err(DataError::TooFewToSplit { path: found.images, count }),
-            _ => Ok(dataset.keep(part)),
+            _ => Ok(dataset.filtered(|index| part.has(index)).expect("neither part is empty")),
         };
     }
     match png_folder::load(&listing, part)? {

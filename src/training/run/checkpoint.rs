@@ -5,10 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Best,
     checksum::{self, Broken},
     model_file::{self, ModelFileError, STATE},
-    trainer::Position,
 };
 use crate::{
     data::Fingerprint,
@@ -18,6 +16,7 @@ use crate::{
     parameters::Parameters,
     real::Real,
     recipe::{MAX_INTEGER, Recipe},
+    training::{Best, Position},
 };
 
 /// Before the names of the best weights.
@@ -160,7 +159,8 @@ impl<T: Real> Checkpoint<T> {
         if let Some(best) = best {
             tensors.extend(model_file::named_bytes(BEST, &best.model));
         }
-        let mut bytes = model_file::serialised(path, tensors, T::DTYPE, (STATE, json))?;
+        let mut bytes =
+            model_file::serialised(path, tensors, model_file::dtype::<T>(), (STATE, json))?;
         checksum::seal(&mut bytes);
         write_atomically(path, |file| file.write_all(&bytes))?;
         Ok(())

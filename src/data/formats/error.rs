@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::Part;
+use crate::data::{InvalidImages, Part};
 
 /// Why a data set could not be read.
 ///
@@ -286,71 +286,6 @@ pub enum DataError {
         labels_path: PathBuf,
         /// How many labels.
         labels: usize,
-    },
-}
-
-/// Why an array is no set of images; [`DataError::Images`] adds the file.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum InvalidImages {
-    /// No images, or images without pixels.
-    #[error("{count} images of {height} x {width} pixels: the set is empty")]
-    Empty {
-        /// How many images.
-        count: usize,
-        /// Pixels from top to bottom.
-        height: usize,
-        /// Pixels from left to right.
-        width: usize,
-    },
-
-    /// The pixels do not make whole images.
-    #[error("{pixels} pixels are not a whole number of images of {height} x {width}")]
-    Ragged {
-        /// How many pixels in all.
-        pixels: usize,
-        /// Pixels from top to bottom.
-        height: usize,
-        /// Pixels from left to right.
-        width: usize,
-    },
-
-    /// The array has no dimensions that could be images.
-    #[error(
-        "the shape {shape:?} is no set of grey images; expected (images, height, width), \
-         (images, pixels), (images, height, width, 1) or (images, 1, height, width)"
-    )]
-    Shape {
-        /// The shape found.
-        shape: Vec<usize>,
-    },
-
-    /// The element type is no pixel type.
-    #[error("{element} cannot be pixels; expected u8, or f32 or f64 between 0 and 1")]
-    ElementType {
-        /// The element type found.
-        element: &'static str,
-    },
-
-    /// Bytes of 0 and 1, which would be read as nearly black.
-    #[error(
-        "no byte is above 1, but in bytes white is 255: save images of 0 and 1 as float32 \
-         (`images.astype('f4')`)"
-    )]
-    BlackAndWhite,
-
-    /// A float pixel is not a number between 0 and 1.
-    #[error(
-        "pixel {pixel} of image {image} is {value}; float pixels must lie between 0 and 1 \
-         (divide by 255 if they run from 0 to 255)"
-    )]
-    Pixel {
-        /// Which image, from 0.
-        image: usize,
-        /// Which pixel of it, row by row, from 0.
-        pixel: usize,
-        /// Its value.
-        value: f32,
     },
 }
 

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use png::{ColorType, Decoder, Limits, Transformations};
 
+use super::DataError;
 use super::folder::Listing;
 use super::source::largest_expansion;
-use super::{DataError, Dataset, Images, Part, Pixels};
+use crate::data::{Dataset, Images, Part, Pixels};
 use crate::files::{make_room, open_regular};
 
 /// What the decoder may hold besides the pixels; no chunk of an honest small image comes near.

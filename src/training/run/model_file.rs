@@ -98,7 +98,7 @@ pub fn save_model<T: Real>(
     recipe: &Recipe,
 ) -> Result<(), ModelFileError> {
     let json = serde_json::to_string(recipe).expect("a recipe is plain data");
-    let bytes = serialised(path, named_bytes("", model), T::DTYPE, (RECIPE, json))?;
+    let bytes = serialised(path, named_bytes("", model), dtype::<T>(), (RECIPE, json))?;
     write_atomically(path, |file| file.write_all(&bytes))?;
     Ok(())
 }
@@ -137,6 +137,11 @@ fn le_bytes<T: Real>(tensor: &ArrayViewD<'_, T>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(size_of_val(&T::ZERO) * tensor.len());
     T::extend_le_bytes(tensor.iter().copied(), &mut bytes);
     bytes
+}
+
+/// The element type under which tensors of `T`, f32 or f64, are stored.
+pub(super) fn dtype<T: Real>() -> Dtype {
+    if size_of::<T>() == size_of::<f32>() { Dtype::F32 } else { Dtype::F64 }
 }
 
 /// The file of tensors with a single metadata entry: with one, its bytes are a function of its content alone.

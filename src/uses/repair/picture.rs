@@ -1,0 +1,24 @@
+//! Masks from pictures.
+
+use std::path::Path;
+
+use super::{Mask, RepairError};
+use crate::data::png_folder;
+
+impl Mask {
+    /// Of the pixels that are black in a PNG of the size of the images, \[height, width\]: those darker than
+    /// half of white. White ones are seen.
+    ///
+    /// # Errors
+    ///
+    /// If the picture cannot be read or is of another size, or nothing or everything is hidden.
+    pub fn of_picture(image: [usize; 2], path: &Path) -> Result<Self, RepairError> {
+        let picture = png_folder::read(path)?;
+        let found = [picture.height as usize, picture.width as usize];
+        if found != image {
+            return Err(RepairError::MaskSize { path: path.into(), found, expected: image });
+        }
+        let hidden = picture.pixels.iter().map(|&grey| grey < 128).collect();
+        Self::of_pixels(image, hidden)
+    }
+}
