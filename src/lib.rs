@@ -25,6 +25,14 @@
 //! Below all of it lies the crate `elbo-kernels` (GEMM, vector mathematics, fused passes), the only
 //! place with `unsafe` code.
 //!
+//! # Features
+//!
+//! | feature | what it adds | crates |
+//! | --- | --- | --- |
+//! | none | the mathematics: networks, objectives and optimisers; training, evaluation, generation and the [`uses`], on images in memory | arrays, random numbers, threads, derives |
+//! | `files` | [`recipe`], [`pictures`], [`files`], the [`guide`]; of [`data`] the readers; of [`training`] whole runs, with model files, metrics and checkpoints; of [`uses`] calibrations and masks from pictures | formats |
+//! | `cli`, the default | `files`, and the `elbo` command, [`cli`] | arguments, progress bars, Ctrl-C, NumPy's arrays written |
+//!
 //! # One training step
 //!
 //! ```
@@ -54,30 +62,36 @@
 //! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+// Documentation is that of all features: without one, links to what it holds lead nowhere.
+#![cfg_attr(not(feature = "cli"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
 pub mod distributions;
 pub mod evaluation;
+#[cfg(feature = "files")]
 pub mod files;
 pub mod generation;
 pub mod gradcheck;
+#[cfg(feature = "files")]
 pub mod guide;
 pub mod layers;
 pub mod models;
 pub mod objectives;
 pub mod optim;
 pub mod parameters;
+#[cfg(feature = "files")]
 pub mod pictures;
 pub mod random;
 pub mod real;
+#[cfg(feature = "files")]
 pub mod recipe;
 pub mod study;
 pub mod training;
 pub mod uses;
 
 /// The README's example, compiled and run by `cargo test`.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "files"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -2,30 +2,35 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-/// Without the command line: arrays, random numbers and threads; the formats that data, weights, recipes and
-/// pictures come in.
-const LIBRARY: [&str; 20] = [
-    "byteorder",
-    "csv",
+/// Without features: arrays, random numbers and threads; names of settings and texts of errors.
+const MATHEMATICS: [&str; 9] = [
     "elbo-kernels",
-    "flate2",
     "ndarray",
     "ndarray-rand",
-    "plotters",
-    "plotters-backend",
-    "png",
     "rand",
     "rand_chacha",
     "rand_distr",
     "rayon",
-    "safetensors",
     "serde",
+    "thiserror",
+];
+
+/// The formats that data, weights, recipes and pictures come in.
+const FILES: [&str; 11] = [
+    "byteorder",
+    "csv",
+    "flate2",
+    "plotters",
+    "plotters-backend",
+    "png",
+    "safetensors",
     "serde_json",
     "strsim",
     "tempfile",
-    "thiserror",
     "toml",
 ];
+
+const CLI: [&str; 5] = ["anyhow", "clap", "ctrlc", "indicatif", "ndarray-npy"];
 
 fn direct(features: &[&str], package: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
@@ -42,11 +47,15 @@ fn direct(features: &[&str], package: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_library_needs_these_crates_and_no_others() {
-    let expected: BTreeSet<String> = LIBRARY.map(String::from).into();
-    assert_eq!(direct(&["--no-default-features"], "elbo"), expected);
-    let cli = ["anyhow", "clap", "ctrlc", "indicatif", "ndarray-npy"].map(String::from);
-    assert_eq!(direct(&[], "elbo"), expected.union(&cli.into()).cloned().collect());
+fn each_feature_adds_these_crates_and_no_others() {
+    let without =
+        |features: &[&str]| direct(&[&["--no-default-features"], features].concat(), "elbo");
+    let mut expected: BTreeSet<String> = MATHEMATICS.map(String::from).into();
+    assert_eq!(without(&[]), expected);
+    expected.extend(FILES.map(String::from));
+    assert_eq!(without(&["--features", "files"]), expected);
+    expected.extend(CLI.map(String::from));
+    assert_eq!(direct(&[], "elbo"), expected);
 }
 
 #[test]

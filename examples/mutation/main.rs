@@ -152,7 +152,8 @@ impl Copy {
     fn run(&self, suite: &Suite) -> Result<Verdict, Box<dyn Error>> {
         let cargo = env::var("CARGO").unwrap_or("cargo".into());
         let output = Command::new(cargo)
-            .args(["test", "--locked", "--no-default-features", "--target-dir", "../target"])
+            .args(["test", "--locked", "--no-default-features", "--features", "files"])
+            .args(["--target-dir", "../target"])
             .args(suite.arguments)
             .args(["--", "--test-threads", "1"])
             .current_dir(&self.folder)

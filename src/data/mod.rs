@@ -7,7 +7,9 @@
 //! batches.
 
 mod batches;
+#[cfg(feature = "files")]
 mod fingerprint;
+#[cfg(feature = "files")]
 mod formats;
 mod hidden;
 mod images;
@@ -16,7 +18,9 @@ mod view;
 
 use std::fmt;
 
+#[cfg(feature = "files")]
 pub use fingerprint::Fingerprint;
+#[cfg(feature = "files")]
 pub use formats::{DataError, idx, load, npy, png_folder};
 pub use hidden::Hidden;
 pub use images::{Dataset, Images, InvalidImages, OtherSize, Pixels, UnusableLabels};

@@ -212,7 +212,8 @@ pub trait Generate<T: Real>: Model<T> {
 
 impl<T: Real, M: Model<T>> Generate<T> for M {}
 
-#[cfg(test)]
+// The models are those of recipes.
+#[cfg(all(test, feature = "files"))]
 mod tests {
     use super::*;
     use crate::{

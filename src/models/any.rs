@@ -314,7 +314,8 @@ impl<T: Real> Parameters<T> for AnyModel<T> {
     }
 }
 
-#[cfg(test)]
+// The models are those of recipes.
+#[cfg(all(test, feature = "files"))]
 mod tests {
     use crate::recipe::Recipe;
 

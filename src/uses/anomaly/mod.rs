@@ -21,17 +21,20 @@
 //! [guide](crate::guide) has the derivation, and the figures measured.
 
 mod background;
+#[cfg(feature = "files")]
 mod calibration;
 mod codes;
 mod error;
 mod explanation;
 mod ranking;
+#[cfg(feature = "files")]
 mod recipe;
 mod score;
 mod selection;
 mod threshold;
 
 pub use background::Background;
+#[cfg(feature = "files")]
 pub use calibration::{Calibration, CalibrationError, model_crc32};
 pub use codes::Codes;
 pub use error::AnomalyError;

@@ -88,6 +88,7 @@ pub enum RepairError {
         expected: [usize; 2],
     },
     /// The picture cannot be read.
+    #[cfg(feature = "files")]
     #[error(transparent)]
     Picture(#[from] crate::data::DataError),
     /// There is nothing to repair.

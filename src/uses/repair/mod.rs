@@ -18,6 +18,7 @@ mod likelihood;
 mod mask;
 mod measures;
 mod noise;
+#[cfg(feature = "files")]
 mod picture;
 mod walk;
 
