@@ -200,11 +200,11 @@ pub fn class_code(
     })
 }
 
-/// A positive number.
+/// A positive number of which neither the square nor its inverse leaves what f32 can hold.
 pub fn parse_positive(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(value) if value > 0.0 && f64::is_finite(value) => Ok(value),
-        _ => Err("it must be a positive number".into()),
+        Ok(value) if (1e-12..=1e12).contains(&value) => Ok(value),
+        _ => Err("it must be a positive number, from 1e-12 to 1e12".into()),
     }
 }
 
@@ -283,12 +283,48 @@ pub fn check_label(trained: &Trained, option: &str, label: usize) -> Result<(), 
     Err(Usage::new(format!("{option} is {label}, but the classes are 0 to {}", classes - 1)))
 }
 
-/// A path that ends in .png, as what is written there is one.
-pub fn png_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match path.extension() {
-        Some(ending) if ending.eq_ignore_ascii_case("png") => Ok(path),
-        _ => Err("it must end in .png"),
+/// A path with this ending, as what is written there is of that kind.
+pub fn path_ending_in(ending: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| match path.extension() {
+        Some(found) if found.eq_ignore_ascii_case(ending) => Ok(path),
+        _ => Err(format!("it must end in .{ending}")),
     })
+}
+
+/// A path that ends in .png.
+pub fn png_path() -> impl TypedValueParser<Value = PathBuf> {
+    path_ending_in("png")
+}
+
+/// Refuses outputs, each with its option, of which two are one file, or one is a file that is read.
+pub fn refuse_same_files(outputs: &[(&str, Option<&Path>)], read: &[&Path]) -> Result<(), Usage> {
+    let read: Vec<PathBuf> = read.iter().map(|path| resolved(path)).collect();
+    let mut seen: Vec<(&str, PathBuf)> = vec![];
+    for &(option, path) in outputs {
+        let Some(path) = path else { continue };
+        let file = resolved(path);
+        if read.contains(&file) {
+            return Err(Usage::new(format!(
+                "{option} would replace {}, which is read: choose another",
+                path.display()
+            )));
+        }
+        if let Some((other, _)) = seen.iter().find(|(_, earlier)| *earlier == file) {
+            return Err(Usage::new(format!("{other} and {option} are the same file")));
+        }
+        seen.push((option, file));
+    }
+    Ok(())
+}
+
+/// The file that a path leads to, or would if it were there.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.into())
 }
 
 /// Puts a line on standard error. Where nobody reads it any more, the work goes on all the same.

@@ -50,12 +50,12 @@ pub struct Arguments {
     /// Completions of each image
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     draws: u32,
-    /// Of a plain VAE: steps of the search
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    steps: u32,
-    /// Of a plain VAE: τ, how far what is given may be from what the decoder says
-    #[arg(long, value_name = "T", default_value = "0.05", allow_negative_numbers = true, value_parser = parse_positive)]
-    deviation: f64,
+    /// Of a plain VAE: steps of the search [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    steps: Option<u32>,
+    /// Of a plain VAE: τ, how far what is given may be from what the decoder says [default: 0.05]
+    #[arg(long, value_name = "T", value_parser = parse_positive)]
+    deviation: Option<f64>,
     /// Seed of the completions
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -149,6 +149,14 @@ fn completer<'a>(
 ) -> Result<(Completer<'a>, Given), Usage> {
     let model = trained.path.display();
     match (&trained.vae, arguments.given) {
+        (AnyModel::Completion(_), _)
+            if arguments.steps.is_some() || arguments.deviation.is_some() =>
+        {
+            Err(Usage::new(format!(
+                "{model} was trained to complete images, and searches for nothing: --steps and --deviation are \
+                 for a plain VAE"
+            )))
+        }
         (AnyModel::Completion(model), given)
             if given.is_none_or(|given| given == trained.recipe.given) =>
         {
@@ -161,10 +169,11 @@ fn completer<'a>(
         (AnyModel::Vae(vae), Some(given))
             if trained.recipe.likelihood == LikelihoodKind::Bernoulli =>
         {
+            let default = Inference::default();
             let by = Inference {
-                steps: arguments.steps as usize,
-                deviation: arguments.deviation,
-                ..Inference::default()
+                steps: arguments.steps.map_or(default.steps, |steps| steps as usize),
+                deviation: arguments.deviation.unwrap_or(default.deviation),
+                ..default
             };
             Ok((Completer::Searching(vae, by), given))
         }

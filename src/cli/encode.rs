@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use clap::{
-    Args,
-    builder::{PathBufValueParser, TypedValueParser},
-};
+use clap::Args;
 use ndarray::{Array1, Array2};
 use ndarray_npy::WriteNpyExt;
 
-use super::common::{DataArguments, ModelArgument, Usage, report_written};
+use super::common::{
+    DataArguments, ModelArgument, Usage, path_ending_in, refuse_same_files, report_written,
+};
 use crate::{
     files::write_atomically,
     generation::{Generate, Posterior},
@@ -37,22 +36,14 @@ pub struct Arguments {
     #[arg(long, value_name = "F.npy|F.csv")]
     out: PathBuf,
     /// Also write the log-variances as a float32 array (images, latent)
-    #[arg(long, value_name = "G.npy", value_parser = npy_path())]
+    #[arg(long, value_name = "G.npy", value_parser = path_ending_in("npy"))]
     log_var: Option<PathBuf>,
     /// Also write the labels as a uint8 array (images)
-    #[arg(long, value_name = "H.npy", value_parser = npy_path())]
+    #[arg(long, value_name = "H.npy", value_parser = path_ending_in("npy"))]
     labels: Option<PathBuf>,
     /// Print one JSON object on standard output
     #[arg(long)]
     json: bool,
-}
-
-/// A path that ends in .npy.
-fn npy_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match path.extension() {
-        Some(ending) if ending == "npy" => Ok(path),
-        _ => Err("it must end in .npy"),
-    })
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -63,10 +54,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         _ => return Err(Usage::new("--out must end in .npy or .csv").into()),
     };
     let paths = [Some(out), arguments.log_var.as_ref(), arguments.labels.as_ref()];
-    let paths: Vec<_> = paths.into_iter().flatten().collect();
-    if paths.iter().enumerate().any(|(i, path)| paths[i + 1..].contains(path)) {
-        return Err(Usage::new("two of --out, --log-var and --labels are the same file").into());
-    }
+    let [out_path, log_var, labels] = paths.map(|path| path.map(PathBuf::as_path));
+    let outputs = [("--out", out_path), ("--log-var", log_var), ("--labels", labels)];
+    refuse_same_files(&outputs, &[])?;
     let trained = arguments.model.load()?;
     if arguments.log_var.is_some() && !trained.vae.has_exact_mean() {
         let model = trained.path.display();

@@ -7,7 +7,8 @@ use clap::Args;
 use ndarray::{Array1, Array2};
 
 use super::common::{
-    DataArguments, ModelArgument, Trained, Usage, check_index, class_code, png_path, report_written,
+    DataArguments, ModelArgument, Trained, Usage, check_index, class_code, png_path,
+    refuse_same_files, report_written,
 };
 use crate::{
     data::{Dataset, Images, Pixels, View, png_folder},
@@ -63,6 +64,15 @@ enum End {
     File(PathBuf),
 }
 
+impl End {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
 fn parse_end(text: &str) -> Result<End, String> {
     if let Some(class) = text.strip_prefix("class:") {
         let class = class.parse().map(End::Class);
@@ -76,6 +86,9 @@ fn parse_end(text: &str) -> Result<End, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let ends = [&arguments.from, &arguments.to].into_iter();
+    let read: Vec<&Path> = ends.filter_map(End::file).collect();
+    refuse_same_files(&[("--out", Some(&arguments.out))], &read)?;
     let trained = arguments.model.load()?;
     let from = code(arguments, &trained, "--from", &arguments.from)?;
     let to = code(arguments, &trained, "--to", &arguments.to)?;

@@ -25,7 +25,7 @@ mod walk;
 use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use elbo_kernels::Isa;
 
 use common::Usage;
@@ -83,7 +83,8 @@ enum Command {
 /// error when it failed, 2 for arguments that cannot be used.
 pub fn main() -> ExitCode {
     let started = Instant::now();
-    let arguments = Arguments::parse();
+    let matches = with_negative_numbers(Arguments::command()).get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(arguments, started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -91,6 +92,15 @@ pub fn main() -> ExitCode {
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
+}
+
+/// A command whose options take `-1` for a value, and say what is wrong with it.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let takes = |argument: clap::Arg| match argument.get_action().takes_values() {
+        true => argument.allow_negative_numbers(true),
+        false => argument,
+    };
+    command.mut_args(takes).mut_subcommands(with_negative_numbers)
 }
 
 fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {

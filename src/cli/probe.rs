@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     neighbours: u32,
     /// τ of the linear probe, whose weights have the prior N(0, 1/τ)
-    #[arg(long, value_name = "T", default_value = "1", allow_negative_numbers = true, value_parser = parse_positive)]
+    #[arg(long, value_name = "T", default_value = "1", value_parser = parse_positive)]
     penalty: f64,
     /// Also ask the nearest neighbours of the images themselves, pixel by pixel; takes a while
     #[arg(long)]

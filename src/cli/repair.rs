@@ -1,6 +1,6 @@
 //! `elbo repair`: missing pixels filled in, noise taken out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::{
     common::{
-        DataArguments, ModelArgument, Trained, Usage, png_path, print, print_json, report_file,
+        DataArguments, ModelArgument, Trained, Usage, png_path, print, print_json,
+        refuse_same_files, report_file,
     },
     progress,
 };
@@ -44,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     steps: u32,
     /// Steps of pseudo-Gibbs before them; with --flip and --gaussian always a third as many
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with_all = ["flip", "gaussian"], value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     burn_in: u32,
     /// Also estimate log p(missing | seen), by so many importance samples of each of its two terms
     #[arg(long, value_name = "K", conflicts_with_all = ["flip", "gaussian"], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
@@ -57,7 +58,7 @@ pub struct Arguments {
     #[arg(long, value_name = "F.png", value_parser = png_path())]
     out: Option<PathBuf>,
     /// Number of images in the picture
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "out", value_parser = clap::value_parser!(u32).range(1..=1000))]
     draw: u32,
     /// Seed of all draws
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -138,6 +139,8 @@ enum Found {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    let read: Vec<&Path> = arguments.damage.mask.iter().map(PathBuf::as_path).collect();
+    refuse_same_files(&[("--out", arguments.out.as_deref())], &read)?;
     let trained = arguments.model.load()?;
     let usage = |error| refused(&trained, error);
     arguments.method(&trained).check(&trained.vae).map_err(usage)?;
@@ -226,6 +229,15 @@ fn fill_in(
 ) -> Result<(Found, Vec<Array2<f32>>)> {
     let Trained { vae, recipe, .. } = trained;
     let likelihood = &vae.vae().likelihood;
+    let indices: Vec<usize> = view.indices().collect();
+    let mut seen = Array2::zeros((indices.len(), vae.pixels()));
+    view.observe(&indices, &mut seen);
+    let missing = seen.len() as f64 - f64::from(seen.sum());
+    let nothing =
+        [(0.0, RepairError::NothingHidden), (seen.len() as f64, RepairError::EverythingHidden)];
+    if let Some((_, error)) = nothing.into_iter().find(|(count, _)| missing == *count) {
+        return Err(refused(trained, error)).context("at this rate");
+    }
     let Arguments { steps, burn_in, seed, .. } = *arguments;
     let (method, burn_in) = (arguments.method(trained), burn_in as usize);
     let settings = Settings { method, burn_in, steps: steps as usize, seed };
@@ -243,18 +255,12 @@ fn fill_in(
     let log_likelihood = log_likelihood.transpose().map_err(|error| refused(trained, error))?;
     bar.finish_and_clear();
 
-    let indices: Vec<usize> = view.indices().collect();
-    let [mut truth, mut seen, mut left] = [(); 3].map(|()| Array2::zeros(found.mean.dim()));
+    let [mut truth, mut left] = [(); 2].map(|()| Array2::zeros(found.mean.dim()));
     view.hiding(None).gather(&indices, 0, &mut truth);
-    view.observe(&indices, &mut seen);
     view.gather(&indices, 0, &mut left);
     // Grey, where an image has neither black nor white of its own.
     Zip::from(&mut left).and(&seen).for_each(|x, &seen: &f32| *x += 0.5 * (1.0 - seen));
     let error = |found: &Array2<f32>| root_mean_square(found.view(), truth.view(), seen.view());
-    let missing = seen.len() as f64 - f64::from(seen.sum());
-    if missing == 0.0 {
-        return Err(refused(trained, RepairError::NothingHidden)).context("at this rate");
-    }
     let report = Found::Missing {
         missing_pixels: missing / indices.len() as f64,
         error: error(&found.mean),

@@ -37,7 +37,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// What the prior's noise is multiplied by: below 1 for likelier pictures, more alike
-    #[arg(long, value_name = "T", default_value = "1", allow_negative_numbers = true, value_parser = parse_positive)]
+    #[arg(long, value_name = "T", default_value = "1", value_parser = parse_positive)]
     temperature: f64,
     /// Decode this z instead of drawing one; may be repeated, for a picture of each
     #[arg(

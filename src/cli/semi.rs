@@ -57,14 +57,14 @@ pub struct Arguments {
     batch_size: u16,
     /// α, the weight of the mean of ln q(y|x) over the labelled images, beside bounds in nats per image
     /// [default: 60 for M2, 1 for M1+M2; of Kingma et al. 0.1]
-    #[arg(long, value_name = "A", allow_negative_numbers = true, value_parser = parse_positive)]
+    #[arg(long, value_name = "A", value_parser = parse_positive)]
     alpha: Option<f64>,
     /// The weight of the mean bound of the labelled images, beside that of the others [default: 1 for M2, for
     /// M1+M2 their share of all images, as Kingma et al. have it]
-    #[arg(long, value_name = "W", allow_negative_numbers = true, value_parser = parse_positive)]
+    #[arg(long, value_name = "W", value_parser = parse_positive)]
     labelled_weight: Option<f64>,
     /// α of Adam
-    #[arg(long, value_name = "A", default_value = "1e-3", allow_negative_numbers = true, value_parser = parse_positive)]
+    #[arg(long, value_name = "A", default_value = "1e-3", value_parser = parse_positive)]
     learning_rate: f64,
     /// Seed of all randomness, the choice of labels included
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -116,6 +116,26 @@ impl Arguments {
         };
         (self.alpha.unwrap_or(alpha), self.labelled_weight.or(weight))
     }
+
+    /// Refuses options of another model.
+    fn refuse_unused(&self) -> Result<(), Usage> {
+        let unused = match self.model {
+            Model::M2 => vec![("--m1-epochs", self.m1_epochs.is_some())],
+            Model::M1 => vec![
+                ("--alpha", self.alpha.is_some()),
+                ("--labelled-weight", self.labelled_weight.is_some()),
+            ],
+            Model::M1m2 => vec![],
+        };
+        match unused.iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((option, _)) => {
+                let name = self.model.to_possible_value();
+                let name = name.map_or(String::new(), |value| value.get_name().to_owned());
+                Err(Usage::new(format!("{option} has no effect with --model {name}")))
+            }
+        }
+    }
 }
 
 /// The images, and which of them keep their labels.
@@ -129,6 +149,7 @@ struct Task<'a> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    arguments.refuse_unused()?;
     let [train, test] =
         [data::load(&arguments.data, Part::Train)?, data::load(&arguments.data, Part::Test)?];
     let task = Task::new(arguments, &train, &test)?;
@@ -180,6 +201,11 @@ fn print_text(report: &Report) -> Result<()> {
 impl<'a> Task<'a> {
     fn new(arguments: &'a Arguments, train: &'a Dataset, test: &'a Dataset) -> Result<Self> {
         let folder = || format!("in {}", arguments.data.display());
+        for (part, data) in [("training", train), ("test", test)] {
+            if data.labels.is_none() {
+                bail!("{}: the {part} images have no labels", arguments.data.display());
+            }
+        }
         let classes = train.classes().with_context(folder)?;
         test.check_labels(classes).with_context(folder)?;
         let [of_train, of_test] = [train, test].map(|data| data.labels.as_deref().unwrap_or(&[]));

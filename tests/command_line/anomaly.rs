@@ -201,6 +201,7 @@ fn arguments_that_do_not_fit_are_status_2() {
         (format!("{fit} --false-positives 0"), &["between 0 and 1"]),
         (format!("{fit} --false-positives 1"), &["between 0 and 1"]),
         (format!("{fit} --false-positives nan"), &["between 0 and 1"]),
+        (format!("{fit} --false-positives -0.1"), &["between 0 and 1"]),
         (format!("{fit} --false-positives 0.01"), &["40 images are too few", "99 or more"]),
         (format!("{fit} --samples 0"), &["--samples"]),
         (format!("{fit} --score odd"), &["--score", "likelihood-ratio"]),
@@ -210,6 +211,8 @@ fn arguments_that_do_not_fit_are_status_2() {
         (format!("{score} --anomalous 12"), &["data/mnist", "label 12"]),
         (format!("{score} --anomalous 1 --anomalies others"), &["--anomalies"]),
         (format!("{score} --picture f.jpg"), &[".png"]),
+        (format!("{score} --out {CALIBRATION}"), &["--out", "end in .csv"]),
+        (format!("{score} -n 5"), &["--picture"]),
     ] {
         place.refuses(&arguments, 2, parts);
     }

@@ -131,6 +131,12 @@ fn a_plain_vae_searches_for_what_is_missing_of_the_part_that_is_named() {
     place.train("--set given=quadrants-1 --out part").succeeds();
     let parts = ["with quadrants-1 given", "no other"];
     place.refuses("complete part/model.safetensors --given quadrants-2 --out c.png", 2, &parts);
+    for option in ["--steps 5", "--deviation 0.1"] {
+        let complete = format!("complete part/model.safetensors --out c.png {option}");
+        place.refuses(&complete, 2, &["part/model.safetensors", "for a plain VAE"]);
+    }
+    let tiny = format!("{command} --given quadrants-1 --deviation 1e-30");
+    place.refuses(&tiny, 2, &["--deviation", "from 1e-12 to 1e12"]);
 }
 
 #[test]

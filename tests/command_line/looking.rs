@@ -166,7 +166,7 @@ fn a_low_temperature_makes_samples_alike_and_a_high_one_does_not() {
 fn a_given_z_is_decoded_one_picture_each() {
     let place = Place::trained();
     let origin = draws(&place, &format!("sample {MODEL} --z 0,0"), 1, 1);
-    assert_eq!(origin, draws(&place, &format!("sample {MODEL} -n 1 --temperature 1e-30"), 1, 1));
+    assert_eq!(origin, draws(&place, &format!("sample {MODEL} -n 1 --temperature 1e-12"), 1, 1));
     let pair = draws(&place, &format!("sample {MODEL} --z -1.5,2 --z 0,0"), 2, 1);
     assert_ne!(pair, draws(&place, &format!("sample {MODEL} --z 1.5,2 --z 0,0"), 2, 1));
 }
@@ -198,7 +198,7 @@ fn a_conditional_model_takes_z_and_classes_with_their_labels_and_is_not_probed()
     assert_ne!(given("--label 3", 1), given("--label 4", 1));
     given("--per-class", 10);
     place.refuses(&format!("sample {MODEL} --z 0.5,-1 --out s.png"), 2, &[MODEL, "--label", "--z"]);
-    let cold = format!("sample {MODEL} -n 4 --temperature 1e-30");
+    let cold = format!("sample {MODEL} -n 4 --temperature 1e-12");
     let pictures = draws(&place, &format!("{cold} --label 2"), 2, 2);
     assert_eq!(draws(&place, &format!("{cold} --label 2 --seed 9"), 2, 2), pictures);
     draws(&place, &format!("interpolate {MODEL} --from class:2 --to 7 --spherical"), 10, 1);
@@ -226,6 +226,8 @@ fn a_png_file_is_an_end_like_the_image_of_the_data() {
     let path = |ends: &str| draws(&place, &format!("interpolate {MODEL} {ends}"), 10, 1);
     let expected = path("--from 7 --to 3");
     assert_eq!(path("--from mine.png --to 3"), expected);
+    let over = format!("interpolate {MODEL} --from mine.png --to 3 --out run/../mine.png");
+    place.refuses(&over, 2, &["--out would replace run/../mine.png"]);
     // Between two files, no data are needed.
     write_image(&place, "other.PNG", 3);
     fs::rename(place.path("data"), place.path("away")).unwrap();
@@ -344,6 +346,8 @@ fn encode_refuses_arrays_of_what_there_is_not() {
     let place = Place::trained();
     let encode = format!("encode {MODEL} --out z.npy");
     place.refuses(&format!("{encode} --log-var v.csv"), 2, &["--log-var", "end in .npy"]);
+    let twice = format!("{encode} --labels ./z.npy");
+    place.refuses(&twice, 2, &["--out and --labels are the same file"]);
     without_labels(&place);
     place.refuses(&format!("{encode} --labels y.npy"), 1, &["data/mnist", "have no labels"]);
     let parts = [MODEL, "flow", "--log-var"];

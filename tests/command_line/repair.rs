@@ -129,6 +129,7 @@ fn arguments_that_do_not_fit_are_status_2() {
     place.write("small.png", mask(7, HEIGHT, WIDTH - 1));
     place.write("black.png", mask(30, HEIGHT, WIDTH));
     place.write("white.png", mask(0, HEIGHT, WIDTH));
+    place.write("half.png", mask(15, HEIGHT, WIDTH));
     for (arguments, parts) in [
         ("", &["--hide"][..]),
         ("--hide middle", &["middle", "top-left", "X,Y"]),
@@ -144,7 +145,13 @@ fn arguments_that_do_not_fit_are_status_2() {
         ("--hide top --hide-random 0.5", &["--hide-random"]),
         ("--hide top --flip 0.1", &["--flip"]),
         ("--flip 0.5", &["0.5", "between"]),
-        ("--gaussian=-1", &["-1", "positive"]),
+        ("--gaussian -1", &["-1", "positive"]),
+        ("--gaussian 1e300", &["1e300", "positive"]),
+        ("--hide-random -0.5", &["-0.5", "between"]),
+        ("--hide-random 0.999999999", &["every pixel"]),
+        ("--flip 0.1 --burn-in 10", &["--burn-in"]),
+        ("--hide top --draw 5", &["--out"]),
+        ("--mask half.png --out ./half.png", &["--out would replace ./half.png, which is read"]),
         ("--flip 0.1 --log-likelihood 5", &["--log-likelihood"]),
         ("--flip 0.1 --by importance", &["importance", "missing"]),
         ("--hide top --by luck", &["luck", "metropolis"]),

@@ -31,7 +31,7 @@ fn numbers_of_labels_that_leave_none_or_all_are_refused() {
     place.refuses("semi --labels 0", 2, &["--labels is 0", "1 to 39"]);
     place.refuses("semi --labels 40", 2, &["--labels is 40", "1 to 39"]);
     place.refuses("semi --labels 41", 2, &["41", "40"]);
-    for option in ["--alpha 0", "--learning-rate=-1", "--epochs 0", "--model m3"] {
+    for option in ["--alpha 0", "--learning-rate -1", "--epochs 0", "--model m3", "--labels -1"] {
         place.refuses(&format!("semi {option}"), 2, &[option.split([' ', '=']).next().unwrap()]);
     }
 }
@@ -40,5 +40,14 @@ fn numbers_of_labels_that_leave_none_or_all_are_refused() {
 fn data_without_labels_is_refused() {
     let place = Place::new();
     fs::remove_file(place.path("data/mnist/train-labels-idx1-ubyte")).unwrap();
-    place.refuses("semi", 1, &["data/mnist", "no labels"]);
+    place.refuses("semi", 1, &["data/mnist: the training images have no labels"]);
+}
+
+#[test]
+fn an_option_of_another_model_is_refused() {
+    let place = Place::new();
+    for (option, model) in [("--m1-epochs", "m2"), ("--alpha", "m1"), ("--labelled-weight", "m1")] {
+        let parts = [option, "has no effect with --model", model];
+        place.refuses(&format!("semi --model {model} {option} 3"), 2, &parts);
+    }
 }

@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        common::{DataArguments, Trained, Usage, png_path, print, print_json, report_file, say},
+        common::{
+            DataArguments, Trained, Usage, path_ending_in, png_path, print, print_json,
+            report_file, say,
+        },
         progress,
     },
     data::{self, Dataset, View},
@@ -42,14 +45,14 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     anomalies: Option<PathBuf>,
     /// Write index, score, anomalous (whether it is above the threshold) and label of each image
-    #[arg(long, value_name = "F.csv")]
+    #[arg(long, value_name = "F.csv", value_parser = path_ending_in("csv"))]
     out: Option<PathBuf>,
     /// Draw the strangest images, below each its reconstruction and the surprise at each pixel, -log
     /// p(x|z): black where it is least in the picture, white where it is largest
     #[arg(long, value_name = "F.png", value_parser = png_path())]
     picture: Option<PathBuf>,
     /// Number of images in the picture
-    #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(short, value_name = "N", default_value_t = 20, requires = "picture", value_parser = clap::value_parser!(u16).range(1..=1000))]
     n: u16,
     /// Print one JSON object on standard output
     #[arg(long)]

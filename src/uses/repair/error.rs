@@ -43,7 +43,7 @@ pub enum RepairError {
         below: f64,
     },
     /// A deviation that is none.
-    #[error("a standard deviation of {deviation} is not a positive number")]
+    #[error("a standard deviation is a positive number, from 1e-12 to 1e12, and not {deviation:?}")]
     Deviation {
         /// What was asked for.
         deviation: f64,

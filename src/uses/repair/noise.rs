@@ -42,13 +42,13 @@ impl Noise {
     ///
     /// # Errors
     ///
-    /// If the rate is not between 0 and ½, or the deviation is not positive.
+    /// If the rate is not between 0 and ½, or the deviation is not from 1e-12 to 1e12.
     pub fn checked(self) -> Result<Self, RepairError> {
         match self {
             Self::Flip(rate) if !(rate > 0.0 && rate < 0.5) => {
                 Err(RepairError::Rate { rate, below: 0.5 })
             }
-            Self::Gaussian(deviation) if !(deviation > 0.0 && deviation.is_finite()) => {
+            Self::Gaussian(deviation) if !(1e-12..=1e12).contains(&deviation) => {
                 Err(RepairError::Deviation { deviation })
             }
             noise => Ok(noise),
