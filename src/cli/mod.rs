@@ -13,6 +13,7 @@ mod pictures;
 mod probe;
 mod progress;
 mod project;
+mod published;
 mod reconstruct;
 mod repair;
 mod sample;

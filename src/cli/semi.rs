@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::common::{DATA_HELP, Usage, parse_positive, print, print_json, say};
+use super::{
+    common::{DATA_HELP, Usage, parse_positive, print, print_json, say},
+    published::{few_labels, is_mnist_test},
+};
 use crate::{
     data::{self, Dataset, Part, View, stratified},
     distributions::{Likelihood, bernoulli::Bernoulli, pixel_variance::PixelVariance},
@@ -105,6 +108,9 @@ struct Report {
     accuracy: f64,
     /// Of the same by a network that has seen the labelled images alone.
     baseline_accuracy: f64,
+    /// Published test errors of the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<String>,
 }
 
 impl Arguments {
@@ -184,17 +190,27 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         seed: arguments.seed,
         accuracy,
         baseline_accuracy,
+        published: published(arguments.model, task.labelled.len(), &test),
     };
     if arguments.json { print_json(&report) } else { print_text(&report) }
 }
 
+/// The published test errors of a model of MNIST with so many labels, where there are any.
+fn published(model: Model, labels: usize, test: &Dataset) -> Option<String> {
+    let is_stacked = model == Model::M1m2;
+    let is_published = model != Model::M1 && is_mnist_test(&test.images);
+    is_published.then(|| few_labels(labels, is_stacked))?
+}
+
 fn print_text(report: &Report) -> Result<()> {
     let percent = |accuracy: f64| format!("{:6.2} %", 100.0 * (1.0 - accuracy));
+    let published = report.published.as_ref();
     print(&format!(
-        "labels                {:>8}\ntest error            {}\n  of labels alone     {}\n",
+        "labels                {:>8}\ntest error            {}\n  of labels alone     {}\n{}",
         report.labels,
         percent(report.accuracy),
-        percent(report.baseline_accuracy)
+        percent(report.baseline_accuracy),
+        published.map_or(String::new(), |errors| format!("  published             {errors}\n"))
     ))
 }
 

@@ -13,6 +13,7 @@ use crate::{
             report_file, say,
         },
         progress,
+        published::{held_out_digit, is_mnist_test},
     },
     data::{self, Dataset, View},
     files::write_atomically,
@@ -73,6 +74,9 @@ struct Report {
     flagged: usize,
     #[serde(flatten)]
     detection: Option<Detection>,
+    /// A published area under the ROC curve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<String>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -104,8 +108,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         false_positives: calibration.false_positives,
         flagged: scores.iter().filter(|&&score| score > threshold).count(),
         detection: anomalous.and_then(|anomalous| Detection::of(&scores, &anomalous, threshold)),
+        published: published(arguments, &calibration, &data),
     };
     if arguments.json { print_json(&report) } else { print_text(&report) }
+}
+
+/// What is published of the digit that the model has not learned, where it is one, and the others are normal.
+fn published(arguments: &Arguments, calibration: &Calibration, data: &Dataset) -> Option<String> {
+    let normal = calibration.normal.as_ref()?;
+    let unknown: Vec<u8> = (0..10).filter(|digit| !normal.contains(digit)).collect();
+    let [digit] = unknown[..] else { return None };
+    let all_others = arguments.anomalous.as_ref().is_none_or(|labels| *labels == [digit]);
+    let is_published = normal.len() == 9 && all_others && is_mnist_test(&data.images);
+    is_published.then(|| held_out_digit(digit, calibration.score.kind()))?
 }
 
 /// The images to score, and which of them are anomalies, where that is known.
@@ -196,5 +211,7 @@ fn print_text(report: &Report) -> Result<()> {
             format!("average precision  {:.4}", d.average_precision),
         ]);
     }
+    let published = report.published.as_ref();
+    lines.extend(published.map(|areas| format!("published ROC AUC  {areas}")));
     print(&(lines.join("\n") + "\n"))
 }
