@@ -229,6 +229,18 @@ fn a_moment_that_no_checkpoint_may_hold_stops_the_run_by_name() {
     assert_eq!((stopped.tensor.as_str(), stopped.step), ("adam.v.encoder.mu.bias", 1));
 }
 
+#[test]
+fn a_weight_that_is_not_finite_is_refused_by_name() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut model = recipe().model::<f32>();
+        model.tensors_mut().next().unwrap().fill(value);
+        let bytes = written(|path| save_model(path, &model, &recipe()).unwrap());
+        let refused = read(&bytes, |path| load_model::<f32>(path).map(|_| ())).unwrap_err();
+        let expected = "`encoder.hidden.0.weight` is not finite at element 0";
+        assert!(refused.to_string().contains(expected), "{refused}");
+    }
+}
+
 /// Loads as both kinds; what loads must be fit for use.
 fn use_if_it_loads(path: &Path) {
     if let Ok((recipe, model)) = load_model::<f32>(path) {

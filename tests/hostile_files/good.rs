@@ -9,7 +9,10 @@ use elbo::{
     training::{Checkpoint, Trainer, save_model},
     uses::anomaly::{Background, Calibration, Codes, Score},
 };
-use flate2::{Compression, write::GzEncoder};
+use flate2::{
+    Compression,
+    write::{GzEncoder, ZlibEncoder},
+};
 use png::{BitDepth, ColorType};
 
 /// The bytes of what `write` writes.
@@ -33,6 +36,13 @@ pub fn idx() -> Vec<Vec<u8>> {
 
 pub fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(vec![], Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// As a PNG has its rows.
+pub fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(vec![], Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }

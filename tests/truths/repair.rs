@@ -3,14 +3,14 @@
 
 use elbo::{
     data::{Hidden, Images, Part, Pixels, View},
-    distributions::{Likelihood, bernoulli::Bernoulli},
+    distributions::{Likelihood, any::AnyLikelihood, bernoulli::Bernoulli},
     evaluation::{Evaluator, log_likelihood},
     layers::{Activation, Init},
     models::{MlpVae, Model, Vamp},
     objectives::Elbo,
     parameters::Parameters,
     random::{self, Purpose},
-    uses::repair::{Method, Proposal, Repaired, Settings, log_likelihoods, repair},
+    uses::repair::{Method, Noise, Proposal, Repaired, Settings, denoise, log_likelihoods, repair},
 };
 use ndarray::{Array2, Axis};
 
@@ -168,6 +168,51 @@ fn the_likelihood_of_the_missing_pixels_is_that_of_quadrature() {
     assert!(error < 0.005, "too coarse: {error}");
     let expected = truth.log_p - truth.log_p_seen;
     assert!((mean - expected).abs() <= 4.0 * error + 1e-3, "{mean} ± {error}, not {expected}");
+}
+
+/// E[x|y] by the trapezoidal rule over z, from ln p(y|x) of each pixel for x = 0 and x = 1.
+fn denoised(vae: &MlpVae<f64>, log_p: &[[f64; 2]]) -> Vec<f64> {
+    const POINTS: usize = 4001;
+    let spacing = 18.0 / (POINTS - 1) as f64;
+    let mut w = vae.workspace(POINTS);
+    w.signals.z = Array2::from_shape_fn((POINTS, 1), |(n, _)| spacing * n as f64 - 9.0);
+    vae.decode(&mut w);
+    let (mut sum, mut means) = (0.0, vec![0.0; log_p.len()]);
+    for (&z, logits) in w.signals.z.iter().zip(w.signals.logits.rows()) {
+        // p(x, y|z) of each pixel.
+        let joint = |(l, [black, white]): (&f64, &[f64; 2])| {
+            [black.exp() / (1.0 + l.exp()), white.exp() / (1.0 + (-l).exp())]
+        };
+        let pixels: Vec<[f64; 2]> = logits.iter().zip(log_p).map(joint).collect();
+        let p_y: f64 = pixels.iter().map(|[black, white]| black + white).product();
+        let p = log_normal(z, 0.0, 1.0).exp() * p_y;
+        sum += p;
+        for (mean, [black, white]) in means.iter_mut().zip(&pixels) {
+            *mean += p * white / (black + white);
+        }
+    }
+    means.iter().map(|mean| mean / sum).collect()
+}
+
+#[test]
+fn a_walk_that_knows_of_the_noise_finds_the_means_that_quadrature_does() {
+    const CHAINS: usize = 400;
+    type LogP = fn(f64, f64) -> f64;
+    let flip: LogP = |y, x| f64::ln(if y == x { 0.8 } else { 0.2 });
+    let gaussian: LogP = |y, x| log_normal(y, x, 0.36);
+    let (vae, images) = (vae(), copies(&BYTES, CHAINS));
+    for (noise, y, log_p) in [
+        (Noise::Flip(0.2), [0.0, 1.0, 1.0, 0.0, 1.0, 0.0], flip),
+        (Noise::Gaussian(0.6), [0.25, 0.75, 1.5, -0.5, 0.5, 1.0], gaussian),
+    ] {
+        let noisy = Array2::from_shape_fn((CHAINS, 6), |(_, j)| y[j] as f32);
+        let spoilt = (View::new(&images, Part::Test), &noisy, noise);
+        let how = (Method::Metropolis, 1500, 3);
+        let likelihood = AnyLikelihood::Bernoulli(Bernoulli);
+        let found = denoise(&vae, &likelihood, spoilt, how, |_| ()).unwrap();
+        let truth = denoised(&vae, &y.map(|y| [log_p(y, 0.0), log_p(y, 1.0)]));
+        assert_found(&of_hidden(&found.walk, &[true; 6]), &truth, 0.003);
+    }
 }
 
 #[test]

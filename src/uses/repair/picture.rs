@@ -22,3 +22,21 @@ impl Mask {
         Self::of_pixels(image, hidden)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_on_its_side_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mask.png");
+        let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), 4, 3);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&[0, 255].repeat(6)).unwrap();
+        writer.finish().unwrap();
+        assert_eq!(Mask::of_picture([3, 4], &path).unwrap().pixels(), [true, false].repeat(6));
+        assert!(matches!(Mask::of_picture([4, 3], &path), Err(RepairError::MaskSize { .. })));
+    }
+}
