@@ -11,6 +11,8 @@ pub struct Mutation {
     pub replace: String,
     /// What is wrong then.
     pub breaks: String,
+    /// The tests that are asked before all others, where those are far down the list.
+    pub first: Option<String>,
 }
 
 #[derive(Deserialize)]
