@@ -208,7 +208,7 @@ pub enum UnusableLabels {
     #[error("the images have no labels, and a conditional model reads them")]
     Missing,
     /// One is of no class.
-    #[error("image {index} has the label {label}, but the model's classes are 0 to {}", classes - 1)]
+    #[error("image {index} has the label {label}, but the classes are 0 to {}", classes - 1)]
     Range {
         /// The image, from 0.
         index: usize,

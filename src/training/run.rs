@@ -119,7 +119,7 @@ pub enum RunError {
         images: usize,
     },
     /// The weights of another model cannot be taken.
-    #[error("cannot start from another model: {0}")]
+    #[error("cannot start from another model")]
     Transfer(#[from] TransferError),
     /// A run cannot go on under another recipe.
     #[error(

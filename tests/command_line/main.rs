@@ -216,7 +216,8 @@ impl Done {
         for part in parts {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }
-        let clauses: Vec<&str> = message.trim().split(": ").collect();
+        let mut clauses: Vec<&str> = message.trim().split(": ").collect();
+        clauses.sort();
         assert!(clauses.windows(2).all(|w| w[0] != w[1]), "it says the same twice: {message}");
         self
     }

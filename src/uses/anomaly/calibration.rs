@@ -92,11 +92,17 @@ impl Calibration {
         let calibration: Self = serde_json::from_slice(&read(path)?).map_err(|cause| {
             CalibrationError::Format { path: path.into(), message: cause.to_string() }
         })?;
+        let wrong = |message| CalibrationError::Format { path: path.into(), message };
         let name = &calibration.model;
         // A path could lead anywhere.
         if Path::new(name).file_name() != Some(name.as_ref()) {
-            let message = format!("its model, {name:?}, is not the name of a file beside it");
-            return Err(CalibrationError::Format { path: path.into(), message });
+            return Err(wrong(format!("its model, {name:?}, is not the name of a file beside it")));
+        }
+        let rate = calibration.false_positives;
+        if !(rate > 0.0 && rate < 1.0) {
+            return Err(wrong(format!(
+                "its false_positives are {rate:?}, and not between 0 and 1"
+            )));
         }
         let model = path.with_file_name(name);
         if model_crc32(&model)? != calibration.model_crc32 {
@@ -157,6 +163,19 @@ mod tests {
             written.save(&path).unwrap();
             let (read, model) = Calibration::load(&path).unwrap();
             assert_eq!((read, model), (written, folder.path().join("model.safetensors")));
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.safetensors"), "123456789").unwrap();
+        let path = folder.path().join("c.json");
+        for false_positives in [-1.0, 0.0, 1.0, 1e308] {
+            let score = Score::Elbo { samples: 1 };
+            Calibration { false_positives, ..calibration(score) }.save(&path).unwrap();
+            let message = Calibration::load(&path).unwrap_err().to_string();
+            assert!(message.contains("between 0 and 1"), "{message}");
         }
     }
 

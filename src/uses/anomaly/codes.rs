@@ -47,10 +47,10 @@ impl Codes {
     /// out-of-distribution samples and adversarial attacks*, section 2, with a single class.
     pub fn distances(&self, mu: ArrayView2<'_, f32>) -> Option<Vec<f64>> {
         let latent = mu.ncols();
-        let covariance = ArrayView2::from_shape((latent, latent), &self.covariance).ok()?;
-        if self.mean.len() != latent {
+        if self.mean.len() != latent || self.covariance.len() != latent * latent {
             return None;
         }
+        let covariance = ArrayView2::from_shape((latent, latent), &self.covariance).ok()?;
         let (factor, mean) = (cholesky(covariance)?, ArrayView1::from(&self.mean));
         let mu: Array2<f64> = cast(mu);
         let length = |mu: ArrayView1<'_, f64>| {
@@ -134,8 +134,9 @@ mod tests {
     #[test]
     fn what_is_no_covariance_gives_no_distance() {
         let mu = array![[1.0_f32, 2.0]];
-        for covariance in [vec![1.0, 2.0, 2.0, 1.0], vec![1.0, f64::NAN, f64::NAN, 1.0], vec![1.0]]
-        {
+        let not_positive = [vec![1.0, 2.0, 2.0, 1.0], vec![1.0, f64::NAN, f64::NAN, 1.0]];
+        let of_other_size = [vec![1.0], vec![1.0, 0.0, 0.0, 1.0, 5.0]];
+        for covariance in not_positive.into_iter().chain(of_other_size) {
             assert!(Codes { mean: vec![0.0; 2], covariance }.distances(mu.view()).is_none());
         }
     }
