@@ -18,9 +18,6 @@ const MARGIN: usize = 33;
 /// NaN with bits that no computation gives.
 const CANARY: u32 = 0x7fc5_a5a5;
 
-/// Under Miri a product takes seconds.
-const CASES: u32 = if cfg!(miri) { 20 } else { 2000 };
-
 /// An operand between canaries.
 #[derive(Clone)]
 struct Guarded(Vec<f32>);
@@ -80,7 +77,7 @@ fn both(product: usize) -> fn(Mat<'_, f32>, Mat<'_, f32>, Output<'_, f32>, MatMu
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(CASES) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
     #[test]
     fn a_view_is_made_only_of_elements_that_are_there(

@@ -69,7 +69,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  elbo train --recipe completion --set given=quadrants-2
+  elbo train --recipe completion
   elbo complete runs/completion/model.safetensors --out completions.png
   elbo train --recipe super-resolution
   elbo complete runs/super-resolution/model.safetensors --out sharper.png

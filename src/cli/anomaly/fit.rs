@@ -32,7 +32,8 @@ use crate::{
 ///
 /// With a MODEL nothing is trained. Images that it has learned from seem more normal to it than new ones
 /// do: a threshold set by them is exceeded more often than asked for. Give it images that it has not
-/// seen, such as --part test.
+/// seen, such as --part test. If this command trained it, the same images and labels may be given again: it
+/// holds back those that it held back then.
 #[derive(Debug, Args)]
 #[command(mut_arg("out", |out| out.help("The folder to write into [default: runs/anomaly-<recipe>]")))]
 pub struct Arguments {
