@@ -18,7 +18,7 @@
 //! | [`training`] | the loop, metrics, model files, checkpoints, a start from another model's weights |
 //! | [`evaluation`] | the ELBO with its parts, the importance-sampled log-likelihood, the quality of samples, PCA |
 //! | [`generation`] | samples, reconstructions, the latent plane, paths through it |
-//! | [`uses`] | what trained models are good for: telling anomalies, probes of latent variables, learning from few labels, repair |
+//! | [`uses`] | what trained models are good for: telling anomalies, probes of latent variables, learning from few labels, repair, completion |
 //! | [`data`], [`pictures`], [`files`] | images in; PNG and SVG out; atomic writes |
 //! | [`recipe`] | what decides a run, in TOML |
 //!

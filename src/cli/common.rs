@@ -151,6 +151,11 @@ impl FolderArgument {
 }
 
 impl DataArguments {
+    /// Refuses an output that would replace a file of the data.
+    pub fn refuse_replacing(&self, option: &str, output: Option<&Path>) -> Result<(), Usage> {
+        refuse_same_files(&[(option, output)], &[&self.folder.data])
+    }
+
     /// The images and labels, which must be of the model's size.
     pub fn load(&self, trained: &Trained) -> Result<Dataset> {
         self.folder.load(trained, self.part())
@@ -296,14 +301,15 @@ pub fn png_path() -> impl TypedValueParser<Value = PathBuf> {
     path_ending_in("png")
 }
 
-/// Refuses outputs, each with its option, of which two are one file, or one is a file that is read.
+/// Refuses outputs, each with its option, of which two are one file, or one is a file that is read, or one of a
+/// folder of data that is.
 pub fn refuse_same_files(outputs: &[(&str, Option<&Path>)], read: &[&Path]) -> Result<(), Usage> {
     let read: Vec<PathBuf> = read.iter().map(|path| resolved(path)).collect();
     let mut seen: Vec<(&str, PathBuf)> = vec![];
     for &(option, path) in outputs {
         let Some(path) = path else { continue };
         let file = resolved(path);
-        if read.contains(&file) {
+        if read.iter().any(|read| file == *read || is_of_data(&file, read)) {
             return Err(Usage::new(format!(
                 "{option} would replace {}, which is read: choose another",
                 path.display()
@@ -315,6 +321,13 @@ pub fn refuse_same_files(outputs: &[(&str, Option<&Path>)], read: &[&Path]) -> R
         seen.push((option, file));
     }
     Ok(())
+}
+
+/// Whether a file is there, and where a folder of data has its files: in it, or below its `train` and `test`.
+fn is_of_data(file: &Path, folder: &Path) -> bool {
+    let Ok(within) = file.strip_prefix(folder) else { return false };
+    let parts = || ["train", "test"].iter().any(|part| within.starts_with(part));
+    file.exists() && (within.components().count() == 1 || parts())
 }
 
 /// The file that a path leads to, or would if it were there.

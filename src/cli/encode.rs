@@ -48,7 +48,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let out = &arguments.out;
-    let write = match out.extension().and_then(|e| e.to_str()) {
+    let ending = out.extension().map(|ending| ending.to_ascii_lowercase());
+    let write = match ending.as_ref().and_then(|ending| ending.to_str()) {
         Some("npy") => write_npy,
         Some("csv") => write_csv,
         _ => return Err(Usage::new("--out must end in .npy or .csv").into()),
@@ -56,7 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let paths = [Some(out), arguments.log_var.as_ref(), arguments.labels.as_ref()];
     let [out_path, log_var, labels] = paths.map(|path| path.map(PathBuf::as_path));
     let outputs = [("--out", out_path), ("--log-var", log_var), ("--labels", labels)];
-    refuse_same_files(&outputs, &[])?;
+    refuse_same_files(&outputs, &[&arguments.data.folder.data])?;
     let trained = arguments.model.load()?;
     if arguments.log_var.is_some() && !trained.vae.has_exact_mean() {
         let model = trained.path.display();

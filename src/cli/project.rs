@@ -52,6 +52,7 @@ fn picture_path() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    arguments.data.refuse_replacing("--out", Some(&arguments.out))?;
     let trained = arguments.model.load()?;
     let data = arguments.data.load(&trained)?;
     let view = arguments.data.view(&trained, &data);

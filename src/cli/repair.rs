@@ -139,7 +139,8 @@ enum Found {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let read: Vec<&Path> = arguments.damage.mask.iter().map(PathBuf::as_path).collect();
+    let read = [Some(&arguments.data.folder.data), arguments.damage.mask.as_ref()];
+    let read: Vec<&Path> = read.into_iter().flatten().map(PathBuf::as_path).collect();
     refuse_same_files(&[("--out", arguments.out.as_deref())], &read)?;
     let trained = arguments.model.load()?;
     let usage = |error| refused(&trained, error);

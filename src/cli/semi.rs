@@ -217,14 +217,15 @@ fn print_text(report: &Report) -> Result<()> {
 impl<'a> Task<'a> {
     fn new(arguments: &'a Arguments, train: &'a Dataset, test: &'a Dataset) -> Result<Self> {
         let folder = || format!("in {}", arguments.data.display());
-        for (part, data) in [("training", train), ("test", test)] {
-            if data.labels.is_none() {
-                bail!("{}: the {part} images have no labels", arguments.data.display());
-            }
-        }
+        let labels = |data: &'a Dataset, part: Part| {
+            let labels = data.labels.as_deref();
+            labels.with_context(|| {
+                format!("{}: the {part} images have no labels", arguments.data.display())
+            })
+        };
+        let [of_train, of_test] = [labels(train, Part::Train)?, labels(test, Part::Test)?];
         let classes = train.classes().with_context(folder)?;
         test.check_labels(classes).with_context(folder)?;
-        let [of_train, of_test] = [train, test].map(|data| data.labels.as_deref().unwrap_or(&[]));
         if (train.images.height(), train.images.width())
             != (test.images.height(), test.images.width())
         {

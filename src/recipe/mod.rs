@@ -337,11 +337,13 @@ impl Recipe {
     fn replaced(&self, key: &str, value: toml::Value) -> Result<Self, String> {
         let mut table = toml::Table::try_from(self).map_err(|e| e.to_string())?;
         let mut takes = None;
-        let given = value.to_string();
+        let (given, is_list) = (value.to_string(), value.is_array());
         if OPTIONAL.contains(&key) {
             table.insert(key.into(), value);
         } else {
-            takes = takes_in_words(replace(place(&mut table, key)?, value));
+            let old = replace(place(&mut table, key)?, value);
+            // Of a list that is not taken, it is something inside that does not fit.
+            takes = takes_in_words(&old).filter(|_| !(is_list && old.is_array()));
         }
         table.try_into().map_err(|e: toml::de::Error| match takes {
             Some(takes) => format!("{key} takes {takes}, and not {given}"),
@@ -398,12 +400,12 @@ fn line_and_column(text: &str, at: usize) -> String {
 
 /// What is taken where `value` stands, or `None` if that is one of a few names: then the message about another
 /// value has them.
-fn takes_in_words(value: toml::Value) -> Option<String> {
+fn takes_in_words(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::Integer(_) => Some(format!("a whole number from 0 to {MAX_INTEGER}")),
         toml::Value::Float(_) => Some("a number".into()),
         toml::Value::Boolean(_) => Some("true or false".into()),
-        toml::Value::Array(_) => Some("a list in brackets, such as [400, 200]".into()),
+        toml::Value::Array(_) => Some("a list of numbers in brackets, with commas".into()),
         _ => None,
     }
 }

@@ -119,8 +119,8 @@ pub enum RunError {
         images: usize,
     },
     /// The weights of another model cannot be taken.
-    #[error("cannot start from another model")]
-    Transfer(#[from] TransferError),
+    #[error("cannot start from another model: {0}")]
+    Transfer(TransferError),
     /// A run cannot go on under another recipe.
     #[error(
         "{} is of another recipe: {}; only `epochs` may change on --resume",
@@ -169,6 +169,13 @@ pub enum RunError {
     /// Any other file.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+// By hand: a source would be said a second time where a chain of errors is printed.
+impl From<TransferError> for RunError {
+    fn from(cause: TransferError) -> Self {
+        Self::Transfer(cause)
+    }
 }
 
 impl<'a, T: Real> Run<'a, T> {

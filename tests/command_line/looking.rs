@@ -346,6 +346,9 @@ fn encode_refuses_arrays_of_what_there_is_not() {
     let place = Place::trained();
     let encode = format!("encode {MODEL} --out z.npy");
     place.refuses(&format!("{encode} --log-var v.csv"), 2, &["--log-var", "end in .npy"]);
+    place.write("arrays/images.npy", "numbers");
+    let over = format!("encode {MODEL} --data arrays --out ./arrays/images.npy");
+    place.refuses(&over, 2, &["--out would replace ./arrays/images.npy, which is read"]);
     let twice = format!("{encode} --labels ./z.npy");
     place.refuses(&twice, 2, &["--out and --labels are the same file"]);
     without_labels(&place);

@@ -80,6 +80,9 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    for (option, output) in [("--out", &arguments.out), ("--picture", &arguments.picture)] {
+        arguments.data.refuse_replacing(option, output.as_deref())?;
+    }
     let (calibration, model) = Calibration::load(&arguments.calibration)?;
     let trained = Trained::load(&model)?;
     let (score, seed) = (&calibration.score, calibration.seed);

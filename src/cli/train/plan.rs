@@ -144,7 +144,7 @@ impl RunArguments {
 
     /// Refuses to set a key that has been given as an option.
     fn refuse_twice(&self, assignment: &str) -> Result<(), Usage> {
-        let key = assignment.split('=').next().unwrap_or_default().trim();
+        let key = assignment.split(['=', '.']).next().unwrap_or_default().trim();
         let is_given = match key {
             "epochs" => self.epochs.is_some(),
             "batch_size" => self.batch_size.is_some(),
@@ -152,6 +152,7 @@ impl RunArguments {
             "seed" => self.seed.is_some(),
             "hidden" => self.hidden.is_some(),
             "freeze" => self.freeze.is_some(),
+            "init_from" => self.init_from.is_some(),
             _ => false,
         };
         if !is_given {
