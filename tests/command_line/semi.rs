@@ -40,7 +40,7 @@ fn numbers_of_labels_that_leave_none_or_all_are_refused() {
 fn data_without_labels_is_refused() {
     let place = Place::new();
     fs::remove_file(place.path("data/mnist/train-labels-idx1-ubyte")).unwrap();
-    place.refuses("semi", 1, &["data/mnist: the training images have no labels"]);
+    place.refuses("semi", 1, &["data/mnist: the train images have no labels"]);
 }
 
 #[test]
