@@ -328,6 +328,15 @@ fn a_model_beyond_all_memory_is_a_fault_and_not_an_attempt() {
     assert!(!faults(&overflowing).is_empty());
 }
 
+#[test]
+fn a_file_of_megabytes_is_refused_by_its_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.toml");
+    std::fs::write(&path, "# x\n".repeat(300_000)).unwrap();
+    let message = Recipe::find(path.to_str().unwrap()).unwrap_err().to_string();
+    assert!(message.contains("1200000 bytes are too many"), "{message}");
+}
+
 /// TOML's integers end at 2⁶³ - 1, so a recipe beyond could not be written down.
 #[test]
 fn an_integer_that_toml_cannot_hold_is_a_fault() {

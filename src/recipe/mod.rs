@@ -265,6 +265,9 @@ impl Default for Recipe {
     }
 }
 
+/// The longest recipe file that is read: its text is taken apart with many times as much memory.
+const MAX_BYTES: usize = 1 << 20;
+
 fn not_text(cause: std::string::FromUtf8Error) -> io::Error {
     io::Error::other(format!("it is not UTF-8 text ({cause})"))
 }
@@ -285,7 +288,10 @@ impl Recipe {
             return Err(RecipeError::Unknown { name: name_or_path.into() });
         }
         let text = read_regular(path)
-            .and_then(|bytes| String::from_utf8(bytes).map_err(not_text))
+            .and_then(|bytes| match bytes.len() {
+                ..=MAX_BYTES => String::from_utf8(bytes).map_err(not_text),
+                more => Err(io::Error::other(format!("{more} bytes are too many for a recipe"))),
+            })
             .map_err(|cause| RecipeError::Read { path: path.into(), cause })?;
         let mut recipe = Self::parse(name_or_path, &text)?;
         let named = text.parse::<toml::Table>().is_ok_and(|t| t.contains_key("name"));

@@ -64,6 +64,9 @@ fn a_run_without_the_metrics_of_its_earlier_epochs_says_so() {
     let stderr = place.train("--out run --resume --epochs 3").succeeds().stderr;
     assert!(stderr.contains("run/metrics.csv lacks rows"), "{stderr}");
     assert_eq!(figures(&place, "run").len(), 1);
+    fs::remove_file(place.path("run/metrics.csv")).unwrap();
+    let stderr = place.train("--out run --resume --epochs 3").succeeds().stderr;
+    assert!(!stderr.contains("wrote run/metrics.csv"), "{stderr}");
 }
 
 #[test]
@@ -173,12 +176,15 @@ mod interrupted {
         let place = Place::new();
         let slow = "--batch-size 40 --hidden 1024,1024,1024 --set objective=iwae --set samples=200";
         let arguments = format!("--out run {slow}");
-        let (mut child, mut lines) = start(&place, &arguments);
+        let (mut child, lines) = start(&place, &arguments);
         let before = place.read("run/checkpoint.safetensors");
         interrupt(&child);
         signal(&child, "-TERM");
         assert_eq!(child.wait().unwrap().code(), Some(1));
-        assert!(!lines.any(|line| line.contains("goes on from there")));
+        assert_eq!(
+            lines.last().unwrap(),
+            "error: stopped at once, without a checkpoint of the step"
+        );
         assert!(place.read("run/checkpoint.safetensors") == before);
     }
 

@@ -86,6 +86,18 @@ fn pngs_of_different_sizes_are_named_with_their_sizes() {
     }
 }
 
+/// Found by fuzzing: png 0.18.1 panics at a palette of 22 bytes beside transparency.
+#[test]
+fn a_palette_that_ends_within_a_colour_is_refused() {
+    for bytes in [4, 22, 767] {
+        let palette = vec![7; bytes];
+        let (color, depth) = (ColorType::Indexed, BitDepth::Eight);
+        let image = png_bytes(2, 1, color, depth, Some(&palette), &[0, 0]);
+        let message = read_as(&image, png_folder::read).unwrap_err().to_string();
+        assert!(message.contains(&format!("a palette of {bytes} bytes")), "{message}");
+    }
+}
+
 #[test]
 fn a_png_that_promises_more_pixels_than_it_can_hold_is_refused() {
     let mut bytes = grey_png(1, 1, &[0]);

@@ -269,7 +269,10 @@ fn announce(run: &Run<'_, f32>, out: &Path, resumed: bool) {
         say(format_args!("resumed after {epoch} epochs and {batch} batches"));
         if (run.rows().len() as u64) < epoch {
             let metrics = out.join(files::METRICS);
-            say(format_args!("{} lacks rows of these epochs, and will", metrics.display()));
+            say(format_args!(
+                "{} lacks rows of these epochs, and goes on without them",
+                metrics.display()
+            ));
         }
     }
 }
@@ -300,6 +303,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let asked = stop.clone();
     ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
+            say("error: stopped at once, without a checkpoint of the step");
             std::process::exit(1);
         }
     })
@@ -341,6 +345,8 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<Vec<PathBuf>> 
         written.push(files::MANIFOLD);
     }
     let written: Vec<PathBuf> = written.iter().map(|name| out.join(name)).collect();
+    // A finished run that is only drawn again may have lost some.
+    let written: Vec<PathBuf> = written.into_iter().filter(|path| path.is_file()).collect();
     written.iter().for_each(|path| report_file(path));
     Ok(written)
 }

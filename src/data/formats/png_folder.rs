@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use png::{ColorType, Decoder, Limits, Transformations};
+use png::{ColorType, Decoder, DecodingError, Limits, Transformations};
 
 use super::DataError;
 use super::folder::Listing;
@@ -46,6 +46,13 @@ pub fn read(path: &Path) -> Result<GreyImage, DataError> {
     decoder.set_transformations(Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(refused)?;
 
+    // The decoder takes it for granted (png 0.18.1 panics otherwise).
+    if let Some(bytes) = reader.info().palette.as_ref().map(|palette| palette.len())
+        && !bytes.is_multiple_of(3)
+    {
+        let cause = format!("a palette of {bytes} bytes ends within a colour, of 3 each");
+        return Err(refused(DecodingError::IoError(std::io::Error::other(cause))));
+    }
     let (width, height) = reader.info().size();
     let too_large = || DataError::PngSize { path: path.to_path_buf(), width, height };
     let count = u64::from(width) * u64::from(height);
