@@ -81,13 +81,13 @@ pub(crate) const TEMPORARY: &str = ".elbo-";
 /// synchronised to disk and only then renamed to `path`, replacing what was there. If anything
 /// fails on the way, `write` included, the temporary file is removed and `path` is as before.
 ///
-/// The file gets the permissions that [`File::create`] would give it. A symbolic link at `path`
-/// stays, and the file that it points to is replaced.
+/// The file gets the permissions that [`File::create`] would give it.
 ///
 /// # Errors
 ///
 /// [`FileError`] if the folder is missing or not writable, if `path` is a folder, a device or a
-/// pipe (none of which a rename may replace), if the disk refuses, or if `write` fails.
+/// pipe (none of which a rename may replace), or a symbolic link (which may lead to another's file),
+/// if the disk refuses, or if `write` fails.
 ///
 /// # Example
 ///
@@ -115,8 +115,8 @@ fn write_then_rename<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let target = replaceable(path)?;
-    let folder = match target.parent() {
+    check_replaceable(path)?;
+    let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
@@ -130,21 +130,22 @@ where
     buffered.flush()?;
     drop(buffered);
     temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|failed| failed.error)?;
+    temporary.persist(path).map_err(|failed| failed.error)?;
     Ok(())
 }
 
-/// The file behind `path`, links followed, provided that a rename may replace it.
-fn replaceable(path: &Path) -> io::Result<PathBuf> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        Ok(found) if !found.is_file() => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-        }
-        Ok(_) => fs::canonicalize(path),
-        // Nothing there yet; if the folder is the trouble, creating the file says so.
-        Err(_) => Ok(path.to_path_buf()),
+/// Refuses a path where there is something that no file may take the place of.
+pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
+    // Nothing there yet; if the folder is the trouble, creating the file says so.
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if found.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     }
+    let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    if found.is_symlink() {
+        return refuse("it is a symbolic link, and is not followed");
+    }
+    if found.is_file() { Ok(()) } else { refuse("not a regular file") }
 }
 
 #[cfg(test)]
@@ -231,14 +232,21 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_link_stays_a_link_and_its_file_is_replaced() {
+    fn nothing_is_written_through_a_link_or_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink("file", &link).unwrap();
-        write_atomically(&link, |file| file.write_all(b"new")).unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        for leads_to in ["file", "nowhere"] {
+            std::os::unix::fs::symlink(leads_to, &link).unwrap();
+            let error = write_atomically(&link, |file| file.write_all(b"new")).unwrap_err();
+            assert!(
+                error.to_string().ends_with("link: it is a symbolic link, and is not followed")
+            );
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new(leads_to));
+            assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+            assert_eq!(names_in(folder.path()), ["file", "link"]);
+            fs::remove_file(&link).unwrap();
+        }
     }
 
     #[test]

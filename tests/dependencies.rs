@@ -30,7 +30,7 @@ const FILES: [&str; 11] = [
     "toml",
 ];
 
-const CLI: [&str; 5] = ["anyhow", "clap", "ctrlc", "indicatif", "ndarray-npy"];
+const CLI: [&str; 5] = ["anyhow", "clap", "indicatif", "ndarray-npy", "signal-hook"];
 
 fn direct(features: &[&str], package: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Display,
-    io::{ErrorKind, Write},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -246,6 +246,17 @@ pub fn notes(model: &AnyModel<f32>, recipe: &Recipe) -> Vec<&'static str> {
     notes.into_iter().filter(|&(holds, _)| holds).map(|(_, note)| note).collect()
 }
 
+/// Refuses a figure that is no number, of weights so large that sums of them are none.
+pub fn check_finite(trained: &Trained, name: &str, value: f64) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    bail!(
+        "{}: {name} is {value}: its weights are too large to compute with",
+        trained.path.display()
+    )
+}
+
 /// Refuses an index that is not one of an image.
 pub fn check_index(images: &Images, option: &str, index: usize) -> Result<(), Usage> {
     if index < images.len() {
@@ -342,7 +353,25 @@ fn resolved(path: &Path) -> PathBuf {
 
 /// Puts a line on standard error. Where nobody reads it any more, the work goes on all the same.
 pub fn say(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(&line.to_string()));
+}
+
+/// A text as a terminal may have it.
+fn printable(text: &str) -> String {
+    without_controls(text, |c| c.escape_default().to_string())
+}
+
+/// A text whose control characters, ends of lines and tabs aside, are written out: the name of a file, or one that is
+/// in a file, may hold what moves a terminal's cursor or changes its title.
+fn without_controls(text: &str, escape: impl Fn(char) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && !"\n\t".contains(c) {
+            true => out.push_str(&escape(c)),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 /// The threads that compute, with their number.
@@ -381,8 +410,18 @@ pub fn report_written(
 /// Prints on standard output. A reader that has seen enough (`elbo info MODEL | head -1`) is no
 /// failure.
 pub fn print(text: &str) -> Result<()> {
+    print_as_is(&printable(text))
+}
+
+/// The same, of a text that knows what it does, as one in colours.
+pub fn print_as_is(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What came of writing to standard output.
+pub fn written(result: io::Result<()>) -> Result<()> {
+    match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }
@@ -392,5 +431,8 @@ pub fn print(text: &str) -> Result<()> {
 
 /// Prints one JSON object on standard output.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    let json = serde_json::to_string_pretty(value)?;
+    // Those above ASCII are in strings, where JSON has this way to write them, and need not be written so.
+    let json = without_controls(&json, |c| format!("\\u{:04x}", u32::from(c)));
+    print_as_is(&format!("{json}\n"))
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::{
     common::{
-        DataArguments, ModelArgument, Trained, Usage, parse_positive, png_path, print, print_json,
-        report_file,
+        DataArguments, ModelArgument, Trained, Usage, check_finite, parse_positive, png_path,
+        print, print_json, report_file,
     },
     published::{completion, is_mnist_test},
 };
@@ -137,13 +137,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let done = |n: usize| bar.inc(n as u64);
     let fidelity = fidelity(&measured, &indices, (given, &parts), &mean_image, completed, done);
     bar.finish_and_clear();
+    let bound = completer.bound(measured, seed);
+    if let Some(Bound { elbo, .. }) = bound {
+        check_finite(&trained, "the ELBO", elbo)?;
+    }
     let report = Report {
         model: trained.path.display().to_string(),
         files: [arguments.out.display().to_string()],
         given,
         images: indices.len(),
         draws: arguments.draws,
-        bound: completer.bound(measured, seed),
+        bound,
         published: published(&trained, &data, &measured),
         fidelity,
     };

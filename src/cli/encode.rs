@@ -8,7 +8,8 @@ use ndarray::{Array1, Array2};
 use ndarray_npy::WriteNpyExt;
 
 use super::common::{
-    DataArguments, ModelArgument, Usage, path_ending_in, refuse_same_files, report_written,
+    DataArguments, ModelArgument, Usage, check_finite, path_ending_in, refuse_same_files,
+    report_written,
 };
 use crate::{
     files::write_atomically,
@@ -76,6 +77,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         false => vec![("z", trained.vae.codes(view, &indices))],
     };
+    for &value in codes.iter().flat_map(|(_, values)| values) {
+        check_finite(&trained, "a code", value.into())?;
+    }
     write(out, &codes, data.labels.as_deref())?;
     let mut files = vec![out.as_path()];
     if let (Some(path), Some((_, log_var))) = (&arguments.log_var, codes.get(1)) {

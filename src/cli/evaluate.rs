@@ -8,7 +8,8 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::common::{
-    DataArguments, Part, Trained, Usage, notes, print, print_json, require_prior_codes,
+    DataArguments, Part, Trained, Usage, check_finite, notes, print, print_json,
+    require_prior_codes,
 };
 use crate::{
     data::{self, Treatment, View},
@@ -157,6 +158,7 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
     let view = View { seed, ..arguments.data.view(trained, &data) };
     let elbo = trained.vae.elbo();
     let evaluation = Evaluator::new(&trained.vae, view).evaluate(&trained.vae, &elbo, seed, 0);
+    check_finite(trained, "the ELBO", evaluation.elbo)?;
     let likelihood = arguments.importance_samples.map(|k| {
         let bar = super::progress::images("importance sampling", data.images.len());
         let done = |n: usize| bar.set_position(n as u64);

@@ -18,6 +18,7 @@ mod reconstruct;
 mod repair;
 mod sample;
 mod semi;
+mod signals;
 mod speed;
 mod study;
 mod train;
@@ -84,9 +85,14 @@ enum Command {
 /// error when it failed, 2 for arguments that cannot be used.
 pub fn main() -> ExitCode {
     let started = Instant::now();
-    let matches = with_negative_numbers(Arguments::command()).get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match run(arguments, started) {
+    let matches = with_negative_numbers(Arguments::command()).try_get_matches();
+    let done = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => run(arguments, started),
+        // Help that was asked for.
+        Err(answer) if !answer.use_stderr() => common::written(answer.print()),
+        Err(refusal) => refusal.exit(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             common::say(format_args!("error: {error:#}"));
@@ -106,6 +112,7 @@ fn with_negative_numbers(command: clap::Command) -> clap::Command {
 
 fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
     Isa::from_env().map_err(Usage::new)?;
+    signals::survive_the_limit_on_files().context("cannot watch for the limit on files")?;
     let threads = arguments.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.context("cannot start the threads")?.install(|| match arguments.command {

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum, builder::PossibleValue};
 use ndarray::Array2;
 use serde_json::{Value, json};
 
-use super::common::{DATA_HELP, Usage, check_index, print, print_json, report_file, say};
+use super::common::{DATA_HELP, Usage, check_index, print_as_is, print_json, report_file, say};
 use crate::{
     data::{self, Dataset, Part},
     files::write_atomically,
@@ -134,7 +134,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         print_json(&as_json(arguments, &study, shown))?;
     } else if arguments.html.is_none() {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        print(&study::text(&study, shown, colour))?;
+        print_as_is(&study::text(&study, shown, colour))?;
     }
     match (study.wrong().next(), &arguments.fault) {
         (Some(step), None) => bail!("the gradient {} is wrong", step.name),

@@ -59,6 +59,10 @@ pub const MAX_BATCH: usize = 1 << 20;
 /// The most parameters that a recipe may ask for: 8 GiB of weights, gradient and moments in f32.
 pub const MAX_PARAMETERS: usize = 1 << 29;
 
+/// The largest weight of the divergence, and the largest part of it that is free: far beyond any use, and far
+/// below where sums in f32 end.
+pub const MAX_WEIGHT: f64 = 1e12;
+
 /// The most faults of a file that are listed. Each takes time by the length of the file.
 const MOST_FAULTS: usize = 100;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Bound, MAX_BATCH, MAX_CLASSES, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS,
-    MAX_SAMPLES, MAX_WIDTH, OutputBias, Recipe, RecipeError,
+    MAX_SAMPLES, MAX_WEIGHT, MAX_WIDTH, OutputBias, Recipe, RecipeError,
 };
 use crate::{
     data::Treatment,
@@ -82,14 +82,12 @@ impl Recipe {
                 self.samples, self.batch_size
             ),
         );
-        demand(
-            self.beta.is_finite() && self.beta >= 0.0,
-            format!("beta is {}, and must be a number from 0 up", self.beta),
-        );
-        demand(
-            self.free_bits.is_finite() && self.free_bits >= 0.0,
-            format!("free_bits is {}, and must be a number from 0 up", self.free_bits),
-        );
+        for (name, weight) in [("beta", self.beta), ("free_bits", self.free_bits)] {
+            demand(
+                (0.0..=MAX_WEIGHT).contains(&weight),
+                format!("{name} is {weight}, and must be a number from 0 to {MAX_WEIGHT:e}"),
+            );
+        }
         let weighted = self.beta != 1.0 || self.warm_up != WarmUp::None || self.free_bits != 0.0;
         demand(
             self.objective == Bound::Elbo || !weighted,

@@ -202,7 +202,7 @@ impl<'a, T: Real> Run<'a, T> {
         Self::new(recipe, model, None, out, train, test)
     }
 
-    /// A run at its first step, in a folder that can be written.
+    /// A run at its first step, in a folder where all its files can be written.
     fn new(
         recipe: Recipe,
         model: AnyModel<T>,
@@ -218,6 +218,8 @@ impl<'a, T: Real> Run<'a, T> {
         });
         let evaluator = Evaluator::new(&model, recipe.view(test, Part::Test));
         let trainer = Trainer::with(model, recipe.objective(), train_view, recipe.plan());
+        let lock = Lock::take(out)?;
+        files::check(out)?;
         Ok(Self {
             elbo: trainer.model.elbo(),
             recipe,
@@ -229,7 +231,7 @@ impl<'a, T: Real> Run<'a, T> {
             units: vec![],
             data: train.images.fingerprint(),
             replaces: true,
-            _lock: Lock::take(out)?,
+            _lock: lock,
         })
     }
 

@@ -110,19 +110,24 @@ fn a_second_run_in_a_folder_is_refused_while_the_first_goes_on() {
 fn on_a_full_disk_the_run_says_which_file_and_its_last_checkpoint_stays_good() {
     let place = Place::trained();
     let before = place.read(CHECKPOINT);
-    let limited = "ulimit -f 1; trap '' XFSZ; exec \"$0\" train --out run --resume --epochs 3";
-    let output = Command::new("sh")
-        .args(["-c", limited])
-        .arg(cargo_bin!("elbo"))
-        .current_dir(place.path(""))
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("error: the run in run failed: cannot write run/"), "{stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
+    for (command, expected) in [
+        ("train --out run --resume --epochs 3", "error: the run in run failed: cannot write run/"),
+        ("sample run/model.safetensors --out run/s.png", "error: cannot write run/s.png"),
+        ("encode run/model.safetensors --out run/z.npy", "error: cannot write run/z.npy"),
+    ] {
+        let output = Command::new("sh")
+            .args(["-c", &format!("ulimit -f 0; exec \"$0\" {command}")])
+            .arg(cargo_bin!("elbo"))
+            .current_dir(place.path(""))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}: {stderr}");
+        assert!(stderr.contains(expected), "{command}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{command}: {stderr}");
+        assert!(!is_half_written(&place), "{command}");
+    }
     assert!(place.read(CHECKPOINT) == before);
-    assert!(!is_half_written(&place));
 
     place.elbo("train --out run --resume --epochs 3").succeeds();
     place.train("--out whole --epochs 3").succeeds();

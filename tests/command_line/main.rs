@@ -8,6 +8,7 @@ mod completing;
 mod conditional;
 mod determinism;
 mod extensions;
+mod hostile;
 mod json;
 mod killed;
 mod long_runs;

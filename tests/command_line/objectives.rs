@@ -204,6 +204,7 @@ fn choices_that_do_not_go_together_are_refused_before_any_training() {
         ("samples=0", "samples is 0"),
         ("free_bits=-1", "free_bits is -1"),
         ("beta=-0.5", "beta is -0.5"),
+        ("beta=1e39", "must be a number from 0 to 1e12"),
         ("objective=iwae --set beta=2", "objective is iwae"),
         ("objective=iwae --set free_bits=1", "objective is iwae"),
         ("estimator=dreg", "estimator"),

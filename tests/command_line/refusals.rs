@@ -196,6 +196,7 @@ fn a_truncated_or_corrupt_gzip_is_refused() {
     refuses_data(TRAIN_IMAGES, &whole[..whole.len() / 2], &["gzip"]);
     refuses_data(TRAIN_IMAGES, &whole[..whole.len() - 1], &["gzip"]);
     refuses_data(TRAIN_IMAGES, &corrupt, &["gzip"]);
+    refuses_data(TRAIN_IMAGES, &[&whole[..], b"more"].concat(), &["other bytes after its end"]);
 }
 
 #[test]

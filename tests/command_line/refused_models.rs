@@ -185,8 +185,15 @@ fn a_damaged_checkpoint_is_refused() {
 #[test]
 fn a_metrics_file_that_is_none_is_refused_on_resuming() {
     let place = Place::trained();
-    place.write("run/metrics.csv", "epoch,loss\n1,2\n");
-    place.refuses("train --out run --resume --epochs 3", 1, &["run/metrics.csv"]);
+    let whole = place.text("run/metrics.csv");
+    for damaged in ["epoch,loss\n1,2\n", "", "a letter to a friend\n", &whole[..whole.len() - 9]] {
+        place.write("run/metrics.csv", damaged);
+        let parts = ["run/metrics.csv", "once the file is moved away"];
+        place.refuses("train --out run --resume --epochs 3", 1, &parts);
+    }
+    fs::remove_file(place.path("run/metrics.csv")).unwrap();
+    place.write("run/units.csv", "a letter to a friend\n");
+    place.refuses("train --out run --resume --epochs 3", 1, &["run/units.csv"]);
 }
 
 #[test]

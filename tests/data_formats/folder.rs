@@ -99,6 +99,18 @@ fn a_folder_without_data_lists_what_was_looked_for() {
 }
 
 #[test]
+#[cfg(unix)]
+fn what_is_no_file_in_the_place_of_one_is_not_said_to_be_absent() {
+    let dir = folder(&[("notes.txt", "nothing")]);
+    let path = dir.path().join("train-images-idx3-ubyte");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(error_of(dir.path()).ends_with("cannot be read: not a regular file"));
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    assert!(error_of(dir.path()).ends_with("train-images-idx3-ubyte: no such file"));
+}
+
+#[test]
 fn images_and_labels_of_different_counts_are_refused() {
     let dir = folder(&[
         ("train-images-idx3-ubyte", idx_u8(&[2, 1, 1], &[1, 2])),

@@ -17,6 +17,8 @@ fn pngs_of_every_colour_type_become_grey() {
     assert_eq!(greys(Rgb, Eight, None, &[255, 0, 0, 9, 9, 9]), [76, 9]);
     assert_eq!(greys(Rgba, Eight, None, &[0, 0, 255, 255, 0, 255, 0, 0]), [29, 0]);
     assert_eq!(greys(Indexed, Eight, Some(&[0, 0, 0, 0, 255, 0]), &[1, 0]), [150, 0]);
+    let beyond_the_palette = &[0, 2];
+    assert_eq!(greys(Indexed, Eight, Some(&[9, 9, 9]), beyond_the_palette), [9, 0]);
 }
 
 #[test]

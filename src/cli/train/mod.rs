@@ -6,10 +6,7 @@ pub use plan::{Plan, RunArguments};
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     time::Instant,
 };
 
@@ -21,7 +18,7 @@ use super::{
     common::{DATA_HELP, Usage, notes, print_json, report_file, say, threads},
     pictures,
     progress::TrainingProgress,
-    speed,
+    signals, speed,
 };
 use crate::{
     data::{self, Dataset, Images, Part},
@@ -122,7 +119,7 @@ impl RunArguments {
         announce(&run, &out, self.resume);
         let earlier = run.rows().len();
 
-        let stop = stop_on_ctrl_c()?;
+        let stop = signals::watch_for_the_end().context("cannot watch for Ctrl-C")?;
         let mut progress = TrainingProgress::new(stop.clone(), run.recipe());
         let failed = || format!("the run in {} failed", out.display());
         let outcome = run.train(&mut progress).with_context(failed)?;
@@ -295,20 +292,6 @@ fn architecture(recipe: &Recipe) -> String {
         (0, steps) => format!("{first} with a flow of {steps} steps"),
         (latent2, _) => format!("{first}, {} above it,", path(*latent, hidden2, *latent2)),
     }
-}
-
-/// The first Ctrl-C asks the run to stop after its step; the second ends the process at once.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        if asked.swap(true, Ordering::Relaxed) {
-            say("error: stopped at once, without a checkpoint of the step");
-            std::process::exit(1);
-        }
-    })
-    .context("cannot watch for Ctrl-C")?;
-    Ok(stop)
 }
 
 /// Draws everything and names all files of the run.

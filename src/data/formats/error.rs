@@ -65,10 +65,10 @@ pub enum DataError {
         cause: io::Error,
     },
 
-    /// The gzip stream is truncated, corrupt or fails its checksum.
+    /// The gzip stream is truncated, corrupt, fails its checksum, or is followed by what is not gzip.
     #[error(
-        "{path}: truncated or corrupt gzip, noticed after {position} decompressed bytes: {cause}; \
-         get the file again"
+        "{path}: truncated or corrupt gzip, or other bytes after its end, noticed after {position} \
+         decompressed bytes: {cause}; get the file again"
     )]
     Gzip {
         /// The file.

@@ -110,7 +110,8 @@ impl Listing {
                 continue;
             } else if entry_path.is_dir() {
                 folders.push(name);
-            } else if entry_path.is_file() {
+            } else {
+                // A pipe or a dangling link too: whoever reads it says what is wrong.
                 files.push(name);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Every PNG becomes 8-bit grey: 16-bit samples keep their high byte, colours become Rec. 601 luma
 //! Y = 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601, of the sample values as they are), and
-//! transparent pixels are laid over black. Of an animation the first image is taken.
+//! transparent pixels are laid over black. An index beyond the palette is black. Of an animation the first image
+//! is taken.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::files::{FileError, TEMPORARY};
+use crate::files::{FileError, TEMPORARY, check_replaceable};
 
 /// The weights.
 pub const MODEL: &str = "model.safetensors";
@@ -37,6 +37,19 @@ pub const PICTURES: [&str; 7] =
     [RECONSTRUCTIONS, SAMPLES, MANIFOLD, CLASSES, COMPLETIONS, LATENT, CURVES];
 /// What a run writes before it is complete, the checkpoint last.
 pub const WRITTEN: [&str; 5] = [RECIPE, METRICS, UNITS, MODEL, CHECKPOINT];
+
+/// Refuses a folder where one of these names is that of a folder, a pipe, a device or a symbolic link, through
+/// which a run would write into the folder of another.
+///
+/// # Errors
+///
+/// [`FileError`], with the first such path.
+pub fn check(folder: &Path) -> Result<(), FileError> {
+    for path in WRITTEN.iter().chain(&PICTURES).map(|name| folder.join(name)) {
+        check_replaceable(&path).map_err(|cause| FileError { path, cause: cause.into() })?;
+    }
+    Ok(())
+}
 
 /// Puts the files that `write` writes into `folder`, and takes those of an earlier run out of it, pictures
 /// included: no folder holds files of two runs.

@@ -1,6 +1,9 @@
 //! `metrics.csv`: a row for every epoch.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +47,10 @@ pub struct Row {
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
     /// The file could not be read, or is no metrics file.
-    #[error("cannot read the metrics in {}: {cause}", path.display())]
+    #[error(
+        "cannot read the metrics in {}: {cause}; once the file is moved away, a run goes on without its rows",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -78,9 +84,22 @@ pub fn write_metrics(path: &Path, rows: &[Row]) -> Result<(), MetricsError> {
 pub fn read_metrics(path: &Path) -> Result<Vec<Row>, MetricsError> {
     let read = || {
         let (file, _) = open_regular(path)?;
-        csv::Reader::from_reader(file).into_deserialize().collect::<Result<_, _>>()
+        let mut csv = csv::Reader::from_reader(file);
+        check_header(csv.headers()?)?;
+        csv.into_deserialize().collect::<Result<_, _>>()
     };
     read().map_err(|cause| MetricsError::Read { path: path.into(), cause })
+}
+
+/// Refuses a header of something else: without rows below it, nobody would notice.
+pub(super) fn check_header(header: &csv::StringRecord) -> Result<(), csv::Error> {
+    match header.get(0) {
+        Some("epoch") => Ok(()),
+        _ => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "its first column is not `epoch`")
+                .into())
+        }
+    }
 }
 
 impl Row {

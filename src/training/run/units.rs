@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::MetricsError;
+use super::{MetricsError, metrics::check_header};
 use crate::{
     evaluation::{ACTIVE_VARIANCE, Evaluation},
     files::{open_regular, write_atomically},
@@ -75,6 +75,7 @@ pub fn read_units(path: &Path) -> Result<Vec<Units>, MetricsError> {
     let (file, _) = open_regular(path).map_err(|cause| fail(cause.into()))?;
     let mut csv = csv::Reader::from_reader(file);
     let header = csv.headers().map_err(fail)?;
+    check_header(header).map_err(fail)?;
     let kl = header.iter().filter(|name| name.starts_with("kl_")).count();
     let rows = csv.deserialize::<(u64, Vec<f64>)>();
     rows.map(|row| {

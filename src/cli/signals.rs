@@ -1,0 +1,67 @@
+//! What the process does about the signals that reach it.
+
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+/// What asks a process to end: Ctrl-C, `kill` or the machine's shutdown, and a terminal that goes away.
+const ENDING: &[i32] = &[
+    SIGINT,
+    SIGTERM,
+    #[cfg(unix)]
+    signal_hook::consts::SIGHUP,
+];
+
+/// A flag that the first signal sets; once it is set, whoever set it, a signal ends the process at once, as if nobody
+/// watched.
+///
+/// A signal that the process was started to ignore is still ignored: SIGHUP under `nohup`, SIGINT in the background of
+/// a script.
+///
+/// # Errors
+///
+/// If the system refuses.
+pub fn watch_for_the_end() -> io::Result<Arc<AtomicBool>> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for &signal in ENDING.iter().filter(|&&signal| !is_ignored(signal)) {
+        // In this order: the first signal finds the flag unset, and sets it.
+        flag::register_conditional_default(signal, asked.clone())?;
+        flag::register(signal, asked.clone())?;
+    }
+    Ok(asked)
+}
+
+/// Has a write beyond the largest file that `ulimit -f` allows fail, with an error that names the file, where the
+/// system would end the process.
+///
+/// # Errors
+///
+/// If the system refuses.
+pub fn survive_the_limit_on_files() -> io::Result<()> {
+    #[cfg(unix)]
+    flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    Ok(())
+}
+
+/// Whether the process was started to ignore the signal. Only Linux says so without unsafe code; elsewhere none is
+/// taken to be ignored.
+fn is_ignored(signal: i32) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = signal;
+        false
+    }
+}

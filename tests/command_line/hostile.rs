@@ -1,0 +1,80 @@
+//! Folders, files and names that somebody else has made.
+
+use super::*;
+
+const MODEL: &str = "run/model.safetensors";
+
+/// A folder that was sent may have a link in the place of any file that a run writes.
+#[test]
+#[cfg(unix)]
+fn no_run_writes_through_a_link_into_another_folder() {
+    use std::os::unix::fs::symlink;
+    let place = Place::trained();
+    place.train("--out sent").succeeds();
+    place.write("precious.txt", "mine");
+    for (name, target) in [
+        ("checkpoint.safetensors", "../run/checkpoint.safetensors"),
+        ("model.safetensors", "../run/model.safetensors"),
+        ("metrics.csv", "../run/metrics.csv"),
+        ("curves.svg", "../precious.txt"),
+        ("recipe.toml", "../precious.txt"),
+    ] {
+        let path = place.path(&format!("sent/{name}"));
+        fs::remove_file(&path).unwrap();
+        symlink(target, &path).unwrap();
+        let parts = [&format!("cannot write sent/{name}"), "it is a symbolic link"];
+        for how in ["--resume --epochs 3", "--overwrite"] {
+            place.refuses(&format!("train --recipe small.toml --out sent {how}"), 1, &parts);
+        }
+        fs::remove_file(&path).unwrap();
+        fs::copy(place.path(&format!("run/{name}")), &path).unwrap();
+    }
+    symlink("precious.txt", place.path("f.png")).unwrap();
+    let sample = format!("sample {MODEL} --out f.png");
+    place.refuses(&sample, 1, &["cannot write f.png", "it is a symbolic link"]);
+    place.elbo("train --out sent --resume --epochs 3").succeeds();
+}
+
+#[test]
+fn no_name_moves_the_cursor_of_a_terminal() {
+    let place = Place::trained();
+    let name = "a\u{1b}[2J\u{9b}b";
+    for arguments in [format!("info {name}"), format!("train --data {name} --out new")] {
+        let done = place.elbo(&arguments).fails(1, &[r"a\u{1b}[2J\u{9b}b"]);
+        assert!(!done.stderr.contains(['\u{1b}', '\u{9b}']), "{:?}", done.stderr);
+    }
+    fs::rename(place.path("run"), place.path(name)).unwrap();
+    let model = format!("{name}/model.safetensors");
+    let json = place.elbo(&format!("evaluate {model} --json")).succeeds().stdout;
+    let said = place.elbo(&format!("evaluate {model} {model}")).succeeds().stdout;
+    assert!(!json.contains(['\u{1b}', '\u{9b}']) && !said.contains(['\u{1b}', '\u{9b}']));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["model"], model, "the name can still be read back");
+}
+
+/// Each weight is a number, and of no sum of them can that be said.
+#[test]
+fn figures_of_a_model_whose_weights_are_too_large_are_refused_rather_than_printed() {
+    let place = Place::trained();
+    let mut bytes = place.read(MODEL);
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    bytes[8 + header..].as_chunks_mut().0.fill(3e38f32.to_le_bytes());
+    place.write(MODEL, bytes);
+    let parts = [MODEL, "its weights are too large to compute with"];
+    place.refuses(&format!("evaluate {MODEL}"), 1, &parts);
+    place.refuses(&format!("evaluate {MODEL} {MODEL} --json"), 1, &parts);
+    place.refuses(&format!("encode {MODEL} --out codes.npy"), 1, &parts);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_printed_is_a_failure() {
+    let place = Place::trained();
+    for arguments in ["--help", "train --help", "--version", &format!("info {MODEL}")] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = place.spawn(arguments).stdout(full).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {stderr}");
+        assert!(stderr.contains("error: cannot write to standard output: "), "{stderr}");
+    }
+}
