@@ -21,6 +21,8 @@ mod repair;
 mod resuming;
 mod semi;
 mod studying;
+#[cfg(unix)]
+mod terminal;
 mod training;
 mod transfer;
 
