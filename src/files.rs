@@ -115,7 +115,7 @@ fn write_then_rename<E>(
 where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    check_replaceable(path)?;
+    replaceable(path)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -134,8 +134,16 @@ where
     Ok(())
 }
 
-/// Refuses a path where there is something that no file may take the place of.
-pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
+/// Refuses a path where there is something that no file may take the place of, before there is one to write.
+///
+/// # Errors
+///
+/// [`FileError`], as of [`write_atomically`].
+pub(crate) fn check_replaceable(path: &Path) -> Result<(), FileError> {
+    replaceable(path).map_err(|cause| FileError { path: path.into(), cause: cause.into() })
+}
+
+fn replaceable(path: &Path) -> io::Result<()> {
     // Nothing there yet; if the folder is the trouble, creating the file says so.
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
     if found.is_dir() {
@@ -143,7 +151,9 @@ pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
     }
     let refuse = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     if found.is_symlink() {
-        return refuse("it is a symbolic link, and is not followed");
+        return refuse(
+            "it is a symbolic link, which is not followed: remove it, or name another file",
+        );
     }
     if found.is_file() { Ok(()) } else { refuse("not a regular file") }
 }
@@ -240,7 +250,7 @@ mod tests {
             std::os::unix::fs::symlink(leads_to, &link).unwrap();
             let error = write_atomically(&link, |file| file.write_all(b"new")).unwrap_err();
             assert!(
-                error.to_string().ends_with("link: it is a symbolic link, and is not followed")
+                error.to_string().contains("link: it is a symbolic link, which is not followed")
             );
             assert_eq!(fs::read_link(&link).unwrap(), Path::new(leads_to));
             assert_eq!(fs::read_to_string(&file).unwrap(), "old");

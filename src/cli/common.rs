@@ -252,7 +252,7 @@ pub fn check_finite(trained: &Trained, name: &str, value: f64) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "{}: {name} is {value}: its weights are too large to compute with",
+        "{}: {name} is {value}, not finite: its weights are too large to compute with",
         trained.path.display()
     )
 }
@@ -361,8 +361,8 @@ fn printable(text: &str) -> String {
     without_controls(text, |c| c.escape_default().to_string())
 }
 
-/// A text whose control characters, ends of lines and tabs aside, are written out: the name of a file, or one that is
-/// in a file, may hold what moves a terminal's cursor or changes its title.
+/// A text whose control characters, ends of lines and tabs aside, are written out: the name of a file may hold what
+/// moves a terminal's cursor or changes its title.
 fn without_controls(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -432,7 +432,7 @@ pub fn written(result: io::Result<()>) -> Result<()> {
 /// Prints one JSON object on standard output.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(value)?;
-    // Those above ASCII are in strings, where JSON has this way to write them, and need not be written so.
+    // DEL and U+0080 to U+009F may stand in a string of JSON as they are; the others are written out already.
     let json = without_controls(&json, |c| format!("\\u{:04x}", u32::from(c)));
     print_as_is(&format!("{json}\n"))
 }

@@ -124,23 +124,24 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let view = arguments.data.view(&trained, &data);
     let (draws, seed) = (arguments.draws as usize, arguments.seed);
     let completed = |indices: &[usize]| completer.complete(&parts, view, indices, draws, seed);
+    let count = arguments.images.map_or(view.count, |n| view.count.min(n as usize));
+    let measured = View { count, ..view };
+    let bound = completer.bound(measured, seed);
+    if let Some(Bound { elbo, .. }) = bound {
+        check_finite(&trained, "the ELBO", elbo)?;
+    }
+
     let shown: Vec<usize> = view.indices().take(arguments.n as usize).collect();
     let size = [trained.height, trained.width];
     super::pictures::completions(&arguments.out, &completed(&shown), size)?;
     report_file(&arguments.out);
 
-    let count = arguments.images.map_or(view.count, |n| view.count.min(n as usize));
-    let measured = View { count, ..view };
     let indices: Vec<usize> = measured.indices().collect();
     let mean_image = View::from(&arguments.data.training_images()?).mean();
     let bar = super::progress::images("completing", indices.len());
     let done = |n: usize| bar.inc(n as u64);
     let fidelity = fidelity(&measured, &indices, (given, &parts), &mean_image, completed, done);
     bar.finish_and_clear();
-    let bound = completer.bound(measured, seed);
-    if let Some(Bound { elbo, .. }) = bound {
-        check_finite(&trained, "the ELBO", elbo)?;
-    }
     let report = Report {
         model: trained.path.display().to_string(),
         files: [arguments.out.display().to_string()],

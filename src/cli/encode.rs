@@ -12,7 +12,7 @@ use super::common::{
     report_written,
 };
 use crate::{
-    files::write_atomically,
+    files::{check_replaceable, write_atomically},
     generation::{Generate, Posterior},
     models::Model,
 };
@@ -59,6 +59,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let [out_path, log_var, labels] = paths.map(|path| path.map(PathBuf::as_path));
     let outputs = [("--out", out_path), ("--log-var", log_var), ("--labels", labels)];
     refuse_same_files(&outputs, &[&arguments.data.folder.data])?;
+    for path in paths.into_iter().flatten() {
+        check_replaceable(path)?;
+    }
     let trained = arguments.model.load()?;
     if arguments.log_var.is_some() && !trained.vae.has_exact_mean() {
         let model = trained.path.display();

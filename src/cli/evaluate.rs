@@ -164,8 +164,9 @@ fn report(arguments: &Arguments, trained: &Trained) -> Result<Report> {
         let done = |n: usize| bar.set_position(n as u64);
         let likelihood = log_likelihood(&trained.vae, view, k as usize, seed, done);
         bar.finish_and_clear();
-        likelihood
+        check_finite(trained, "the log-likelihood", likelihood.log_likelihood).map(|()| likelihood)
     });
+    let likelihood = likelihood.transpose()?;
     let sample_quality = match arguments.sample_quality {
         true => Some(sample_quality(arguments, trained, view, seed)?),
         false => None,
@@ -209,6 +210,7 @@ fn sample_quality(
     seed: u64,
 ) -> Result<Quality> {
     let mut samples = trained.vae.sample(view.count, seed);
+    samples.iter().try_for_each(|&x| check_finite(trained, "a pixel of a sample", x.into()))?;
     trained.recipe.pixels.draw(&mut samples, seed);
     let mut real = Array2::zeros(samples.dim());
     view.hiding(None).gather(&view.indices().collect::<Vec<_>>(), 0, &mut real);

@@ -85,20 +85,29 @@ enum Command {
 /// error when it failed, 2 for arguments that cannot be used.
 pub fn main() -> ExitCode {
     let started = Instant::now();
-    let matches = with_negative_numbers(Arguments::command()).try_get_matches();
-    let done = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
-        Ok(arguments) => run(arguments, started),
-        // Help that was asked for.
-        Err(answer) if !answer.use_stderr() => common::written(answer.print()),
-        Err(refusal) => refusal.exit(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match answer(started) {
+        Ok(status) => status,
         Err(error) => {
             common::say(format_args!("error: {error:#}"));
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
     }
+}
+
+/// Does what the arguments ask for.
+fn answer(started: Instant) -> anyhow::Result<ExitCode> {
+    signals::survive_the_limit_on_files().context("cannot watch for the limit on files")?;
+    let matches = with_negative_numbers(Arguments::command()).try_get_matches();
+    match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => run(arguments, started)?,
+        Err(refusal) if refusal.use_stderr() => {
+            // Not by its own means: what it quotes may hold control characters.
+            common::say(refusal.render().to_string().trim_end());
+            return Ok(ExitCode::from(2));
+        }
+        Err(help) => common::written(help.print())?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A command whose options take `-1` for a value, and say what is wrong with it.
@@ -112,7 +121,6 @@ fn with_negative_numbers(command: clap::Command) -> clap::Command {
 
 fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
     Isa::from_env().map_err(Usage::new)?;
-    signals::survive_the_limit_on_files().context("cannot watch for the limit on files")?;
     let threads = arguments.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.context("cannot start the threads")?.install(|| match arguments.command {

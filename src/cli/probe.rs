@@ -1,6 +1,6 @@
 //! `elbo probe`: how much of the labels the latent variables tell.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use ndarray::Array2;
 use serde::Serialize;
@@ -99,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let test = Labelled { features: test.view(), labels: test_labels };
         accuracies(arguments, train, test, probe)
     };
-    let latent = learn(latents, probe)?;
+    let latent = learn(latents, probe).with_context(|| trained.path.display().to_string())?;
     let pixels = arguments.pixels.then(|| learn(pixels, probe_neighbours)).transpose()?;
     let report = Report {
         model: trained.path.display().to_string(),

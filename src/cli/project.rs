@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{
     Args, ValueEnum,
     builder::{PathBufValueParser, TypedValueParser},
@@ -68,6 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (height, width) = (trained.height, trained.width);
     let thumbnails = images.as_ref().map(|images| Thumbnails { images, height, width });
     let labels = data.labels.as_deref();
-    super::pictures::latent(&arguments.out, &trained.vae, view, labels, thumbnails)?;
+    super::pictures::latent(&arguments.out, &trained.vae, view, labels, thumbnails)
+        .with_context(|| trained.path.display().to_string())?;
     report_written(arguments.json, &trained, &[&arguments.out], &[("images", indices.len())])
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     common::{
-        DataArguments, ModelArgument, Trained, Usage, png_path, print, print_json,
+        DataArguments, ModelArgument, Trained, Usage, check_finite, png_path, print, print_json,
         refuse_same_files, report_file,
     },
     progress,
@@ -190,7 +190,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// What cannot be asked of a model, or with these arguments; a file that cannot be read is a failure.
 fn refused(trained: &Trained, error: RepairError) -> anyhow::Error {
     match error {
-        RepairError::Picture(_) | RepairError::NonFinite { .. } => error.into(),
+        RepairError::Picture(_) => error.into(),
+        RepairError::NonFinite { .. } => {
+            anyhow::Error::new(error).context(trained.path.display().to_string())
+        }
         RepairError::Likelihood | RepairError::Flow | RepairError::Noise { .. } => {
             Usage::new(format!("{}: {error}", trained.path.display())).into()
         }
@@ -254,6 +257,7 @@ fn fill_in(
         Ok::<_, RepairError>(log_p.iter().sum::<f64>() / log_p.len() as f64)
     });
     let log_likelihood = log_likelihood.transpose().map_err(|error| refused(trained, error))?;
+    log_likelihood.map_or(Ok(()), |l| check_finite(trained, "log p(missing | seen)", l))?;
     bar.finish_and_clear();
 
     let [mut truth, mut left] = [(); 2].map(|()| Array2::zeros(found.mean.dim()));

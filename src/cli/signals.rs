@@ -11,15 +11,13 @@ use signal_hook::{
 };
 
 /// What asks a process to end: Ctrl-C, `kill` or the machine's shutdown, and a terminal that goes away.
-const ENDING: &[i32] = &[
-    SIGINT,
-    SIGTERM,
-    #[cfg(unix)]
-    signal_hook::consts::SIGHUP,
-];
+#[cfg(unix)]
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
+/// Ctrl-C and Ctrl-Break; a console that is closed ends the process unseen.
+#[cfg(not(unix))]
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGBREAK];
 
-/// A flag that the first signal sets; once it is set, whoever set it, a signal ends the process at once, as if nobody
-/// watched.
+/// A flag that the first signal sets; once it is set, whoever set it, a signal ends the process at once.
 ///
 /// A signal that the process was started to ignore is still ignored: SIGHUP under `nohup`, SIGINT in the background of
 /// a script.
@@ -29,9 +27,12 @@ const ENDING: &[i32] = &[
 /// If the system refuses.
 pub fn watch_for_the_end() -> io::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
-    for &signal in ENDING.iter().filter(|&&signal| !is_ignored(signal)) {
+    for signal in ENDING.into_iter().filter(|&signal| !is_ignored(signal)) {
         // In this order: the first signal finds the flag unset, and sets it.
+        #[cfg(unix)]
         flag::register_conditional_default(signal, asked.clone())?;
+        #[cfg(not(unix))]
+        flag::register_conditional_shutdown(signal, 1, asked.clone())?;
         flag::register(signal, asked.clone())?;
     }
     Ok(asked)

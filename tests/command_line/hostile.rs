@@ -36,6 +36,7 @@ fn no_run_writes_through_a_link_into_another_folder() {
 }
 
 #[test]
+#[cfg(unix)]
 fn no_name_moves_the_cursor_of_a_terminal() {
     let place = Place::trained();
     let name = "a\u{1b}[2J\u{9b}b";
@@ -52,18 +53,59 @@ fn no_name_moves_the_cursor_of_a_terminal() {
     assert_eq!(json["model"], model, "the name can still be read back");
 }
 
+/// Gives every weight of a model the value that its tensor's name and its place there have.
+fn set_weights(place: &Place, value: impl Fn(&str, usize) -> f32) {
+    let mut bytes = place.read(MODEL);
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let (start, json) = bytes[8..].split_at_mut(header);
+    let tensors: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(start).unwrap();
+    for (name, tensor) in tensors.iter().filter(|(name, _)| *name != "__metadata__") {
+        let [from, to] = [0, 1].map(|i| tensor["data_offsets"][i].as_u64().unwrap() as usize);
+        for (i, weight) in json[from..to].as_chunks_mut().0.iter_mut().enumerate() {
+            *weight = value(name, i).to_le_bytes();
+        }
+    }
+    place.write(MODEL, bytes);
+}
+
 /// Each weight is a number, and of no sum of them can that be said.
 #[test]
 fn figures_of_a_model_whose_weights_are_too_large_are_refused_rather_than_printed() {
     let place = Place::trained();
-    let mut bytes = place.read(MODEL);
-    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    bytes[8 + header..].as_chunks_mut().0.fill(3e38f32.to_le_bytes());
-    place.write(MODEL, bytes);
+    set_weights(&place, |_, _| 3e38);
+    for command in [
+        "evaluate MODEL",
+        "evaluate MODEL MODEL --json",
+        "encode MODEL --out codes.npy",
+        "project MODEL --out codes.svg",
+        "probe MODEL",
+        "repair MODEL --hide-random 0.5 --out f.png",
+        "anomaly fit MODEL",
+    ] {
+        place.refuses(&command.replace("MODEL", MODEL), 1, &[MODEL, "finite"]);
+    }
+}
+
+/// The codes of images are near 0, and decoded well; those of N(0, I) are not.
+#[test]
+fn figures_of_samples_are_refused_where_only_those_are_not_finite() {
+    let place = Place::trained();
+    let spread = |log_var: f32| {
+        move |name: &str, i: usize| match name {
+            "encoder.log_var.bias" => log_var,
+            name if name.starts_with("encoder") => 0.0,
+            name if name.starts_with("decoder.hidden") => 3e38,
+            _ if i.is_multiple_of(2) => 1e-35,
+            _ => -1e-35,
+        }
+    };
+    set_weights(&place, spread(-20.0));
+    place.elbo(&format!("evaluate {MODEL}")).succeeds();
     let parts = [MODEL, "its weights are too large to compute with"];
-    place.refuses(&format!("evaluate {MODEL}"), 1, &parts);
-    place.refuses(&format!("evaluate {MODEL} {MODEL} --json"), 1, &parts);
-    place.refuses(&format!("encode {MODEL} --out codes.npy"), 1, &parts);
+    place.refuses(&format!("evaluate {MODEL} --sample-quality"), 1, &parts);
+    set_weights(&place, spread(-2.77));
+    place.refuses(&format!("evaluate {MODEL} --importance-samples 2000"), 1, &parts);
 }
 
 #[test]

@@ -104,19 +104,23 @@ fn a_second_run_in_a_folder_is_refused_while_the_first_goes_on() {
     place.train("--out run --overwrite").succeeds();
 }
 
-/// A limit on the size of files stands for the full disk: the model is larger than what is left.
+/// A limit on the size of files stands for the full disk: none may be written, or all but the larger ones, the
+/// checkpoint among them.
 #[test]
 #[cfg(unix)]
 fn on_a_full_disk_the_run_says_which_file_and_its_last_checkpoint_stays_good() {
     let place = Place::trained();
     let before = place.read(CHECKPOINT);
-    for (command, expected) in [
-        ("train --out run --resume --epochs 3", "error: the run in run failed: cannot write run/"),
-        ("sample run/model.safetensors --out run/s.png", "error: cannot write run/s.png"),
-        ("encode run/model.safetensors --out run/z.npy", "error: cannot write run/z.npy"),
+    let train = "train --out run --resume --epochs 3";
+    for (blocks, command, expected) in [
+        (0, train, "error: the run in run failed: cannot write run/recipe.toml: "),
+        (4, train, ".safetensors: "),
+        (0, "sample run/model.safetensors --out run/s.png", "error: cannot write run/s.png: "),
+        (0, "encode run/model.safetensors --out run/z.npy", "error: cannot write run/z.npy: "),
+        (0, "--help > help", "error: cannot write to standard output: "),
     ] {
         let output = Command::new("sh")
-            .args(["-c", &format!("ulimit -f 0; exec \"$0\" {command}")])
+            .args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" {command}")])
             .arg(cargo_bin!("elbo"))
             .current_dir(place.path(""))
             .output()

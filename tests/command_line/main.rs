@@ -21,7 +21,7 @@ mod repair;
 mod resuming;
 mod semi;
 mod studying;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod terminal;
 mod training;
 mod transfer;

@@ -24,7 +24,9 @@ struct Terminal {
 
 impl Terminal {
     fn new(place: &Place, arguments: &str) -> Self {
-        let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // Closed in the child, or the terminal would live for as long as that does.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let screen = openpt(flags).unwrap();
         grantpt(&screen).unwrap();
         unlockpt(&screen).unwrap();
         resize(&screen, 24, 80);
@@ -58,6 +60,17 @@ fn resize(screen: impl AsFd, rows: u16, columns: u16) {
     tcsetwinsize(screen, size).unwrap();
 }
 
+/// Waits until so many epochs are done, and says how many are.
+fn wait_for_epochs(place: &Place, child: &mut Child, epochs: usize) -> usize {
+    loop {
+        let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap_or_default();
+        match metrics.lines().skip(1).count() {
+            done if done >= epochs => return done,
+            _ => assert!(child.try_wait().unwrap().is_none(), "it ended by itself"),
+        }
+    }
+}
+
 const ENDLESS: &str = "train --recipe small.toml --out run --epochs 1000000000";
 
 #[test]
@@ -65,6 +78,7 @@ fn a_progress_bar_survives_a_terminal_of_any_size() {
     let place = Place::new();
     let mut terminal = Terminal::new(&place, ENDLESS);
     let reader = terminal.reader();
+    wait_for_epochs(&place, &mut terminal.child, 1);
     for (rows, columns) in [(24, 20), (1, 1), (24, 2), (0, 0), (1, 0), (500, 500), (2, 80)] {
         thread::sleep(Duration::from_millis(150));
         resize(&terminal.screen, rows, columns);
@@ -79,22 +93,30 @@ fn a_progress_bar_survives_a_terminal_of_any_size() {
     assert!(!shown.contains("panicked"), "{shown}");
 }
 
+/// It is not the process's controlling terminal, whose end SIGHUP would tell it.
 #[test]
-fn a_run_goes_on_when_its_terminal_is_gone() {
+fn a_run_goes_on_where_its_terminal_fails_and_no_signal_says_so() {
     let place = Place::new();
     let Terminal { screen, mut child } = Terminal::new(&place, ENDLESS);
-    let epochs =
-        || fs::read_to_string(place.path("run/metrics.csv")).map_or(0, |t| t.lines().count());
-    while epochs() == 0 {
-        assert!(child.try_wait().unwrap().is_none(), "it still runs");
-    }
+    let done = wait_for_epochs(&place, &mut child, 1);
     drop(screen);
-    let then = epochs();
-    while epochs() < then + 20 {
-        assert!(child.try_wait().unwrap().is_none(), "it still runs");
-    }
+    wait_for_epochs(&place, &mut child, done + 20);
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn no_argument_moves_its_cursor() {
+    let place = Place::new();
+    for arguments in
+        ["info a b\u{1b}[2Jc", "\u{1b}[2J", "--\u{1b}[2J", "train --out \u{9b}2J --latent x"]
+    {
+        let mut terminal = Terminal::new(&place, arguments);
+        let reader = terminal.reader();
+        assert_eq!(terminal.child.wait().unwrap().code(), Some(2), "{arguments:?}");
+        let shown = reader.join().unwrap();
+        assert!(shown.contains("error: ") && !shown.contains(['\u{1b}', '\u{9b}']), "{shown:?}");
+    }
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn a_folder_without_data_lists_what_was_looked_for() {
 
 #[test]
 #[cfg(unix)]
-fn what_is_no_file_in_the_place_of_one_is_not_said_to_be_absent() {
+fn a_pipe_or_a_dangling_link_in_the_place_of_a_file_is_named() {
     let dir = folder(&[("notes.txt", "nothing")]);
     let path = dir.path().join("train-images-idx3-ubyte");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

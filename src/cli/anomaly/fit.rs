@@ -19,6 +19,7 @@ use crate::{
         train::{DEFAULT_DATA, RunArguments},
     },
     data::{self, Dataset},
+    files::check_replaceable,
     uses::anomaly::{Calibration, Kind, Score, labelled, model_crc32, split, threshold},
 };
 
@@ -100,8 +101,10 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<()> {
         Some(path) => given(arguments, path)?,
         None => train(arguments, started)?,
     };
-    let calibration = calibrate(arguments, &trained, &known, &held_back)?;
-    let path = trained.path.with_file_name(Calibration::file_name(&calibration.score));
+    let path = trained.path.with_file_name(Calibration::file_name(arguments.score));
+    check_replaceable(&path)?;
+    let calibration = calibrate(arguments, &trained, &known, &held_back)
+        .with_context(|| trained.path.display().to_string())?;
     if path.exists() {
         say(format_args!("{} is replaced", path.display()));
     }
@@ -133,6 +136,8 @@ fn train(arguments: &Arguments, started: Instant) -> Result<(Trained, [Dataset; 
     let [known, held_back] = &images;
     threshold(&vec![0.0; held_back.images.len()], arguments.false_positives).map_err(Usage::new)?;
     let model = plan.out.join(crate::training::files::MODEL);
+    // Before an epoch is spent.
+    check_replaceable(&plan.out.join(Calibration::file_name(arguments.score)))?;
     let again = "the same command with --resume";
     arguments.run.train(plan, known, held_back, again, started)?;
     Ok((Trained::load(&model)?, images))

@@ -45,10 +45,7 @@ pub const WRITTEN: [&str; 5] = [RECIPE, METRICS, UNITS, MODEL, CHECKPOINT];
 ///
 /// [`FileError`], with the first such path.
 pub fn check(folder: &Path) -> Result<(), FileError> {
-    for path in WRITTEN.iter().chain(&PICTURES).map(|name| folder.join(name)) {
-        check_replaceable(&path).map_err(|cause| FileError { path, cause: cause.into() })?;
-    }
-    Ok(())
+    WRITTEN.iter().chain(&PICTURES).try_for_each(|name| check_replaceable(&folder.join(name)))
 }
 
 /// Puts the files that `write` writes into `folder`, and takes those of an earlier run out of it, pictures

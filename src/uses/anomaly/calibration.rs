@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Score;
+use super::{Kind, Score};
 use crate::files::{FileError, crc32, read_regular, write_atomically};
 
 /// All that a model needs to tell anomalies: which score, what it knows of normal images, and from
@@ -69,8 +69,8 @@ pub enum CalibrationError {
 
 impl Calibration {
     /// The name of a calibration's file: `anomaly-elbo.json`, ..
-    pub fn file_name(score: &Score) -> String {
-        format!("anomaly-{}.json", score.kind())
+    pub fn file_name(score: Kind) -> String {
+        format!("anomaly-{score}.json")
     }
 
     /// Writes it as JSON.
@@ -158,7 +158,7 @@ mod tests {
             Score::Typicality { samples: 2, mean: 2.0 / 3.0 },
             Score::LikelihoodRatio { samples: 3, background },
         ] {
-            let path = folder.path().join(Calibration::file_name(&score));
+            let path = folder.path().join(Calibration::file_name(score.kind()));
             let written = calibration(score);
             written.save(&path).unwrap();
             let (read, model) = Calibration::load(&path).unwrap();
