@@ -63,7 +63,7 @@ pub fn find_recipe(name: &str) -> Result<Recipe> {
 pub struct ModelArgument {
     /// A model.safetensors that `elbo train` wrote
     #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    pub model: PathBuf,
 }
 
 /// A model, the file and the recipe it came from, and the size of its images.
@@ -151,9 +151,14 @@ impl FolderArgument {
 }
 
 impl DataArguments {
-    /// Refuses an output that would replace a file of the data.
-    pub fn refuse_replacing(&self, option: &str, output: Option<&Path>) -> Result<(), Usage> {
-        refuse_same_files(&[(option, output)], &[&self.folder.data])
+    /// Refuses an output that would replace a file of the data, or the `other` file that is read.
+    pub fn refuse_replacing(
+        &self,
+        option: &str,
+        output: Option<&Path>,
+        other: &Path,
+    ) -> Result<(), Usage> {
+        refuse_same_files(&[(option, output)], &[&self.folder.data, other])
     }
 
     /// The images and labels, which must be of the model's size.
@@ -334,6 +339,16 @@ pub fn refuse_same_files(outputs: &[(&str, Option<&Path>)], read: &[&Path]) -> R
     Ok(())
 }
 
+/// Refuses to write a run into the folder that its data is in: its pictures would be taken for data.
+pub fn refuse_data_folder(out: &Path, data: &Path) -> Result<(), Usage> {
+    let (out, data) = (resolved(out), resolved(data));
+    let parts = ["train", "test"].map(|part| data.join(part));
+    if out != data && !parts.iter().any(|part| out.starts_with(part)) {
+        return Ok(());
+    }
+    Err(Usage::new(format!("--out is a folder of the data, {}: choose another", data.display())))
+}
+
 /// Whether a file is there, and where a folder of data has its files: in it, or below its `train` and `test`.
 fn is_of_data(file: &Path, folder: &Path) -> bool {
     let Ok(within) = file.strip_prefix(folder) else { return false };
@@ -362,11 +377,12 @@ fn printable(text: &str) -> String {
 }
 
 /// A text whose control characters, ends of lines and tabs aside, are written out: the name of a file may hold what
-/// moves a terminal's cursor or changes its title.
+/// moves a terminal's cursor, changes its title, or turns the direction of the rest of the line.
 fn without_controls(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() && !"\n\t".contains(c) {
+        let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match turns || c.is_control() && !"\n\t".contains(c) {
             true => out.push_str(&escape(c)),
             false => out.push(c),
         }
@@ -432,7 +448,7 @@ pub fn written(result: io::Result<()>) -> Result<()> {
 /// Prints one JSON object on standard output.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(value)?;
-    // DEL and U+0080 to U+009F may stand in a string of JSON as they are; the others are written out already.
+    // From DEL on they may stand in a string of JSON as they are; those before are written out already.
     let json = without_controls(&json, |c| format!("\\u{:04x}", u32::from(c)));
     print_as_is(&format!("{json}\n"))
 }

@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let paths = [Some(out), arguments.log_var.as_ref(), arguments.labels.as_ref()];
     let [out_path, log_var, labels] = paths.map(|path| path.map(PathBuf::as_path));
     let outputs = [("--out", out_path), ("--log-var", log_var), ("--labels", labels)];
-    refuse_same_files(&outputs, &[&arguments.data.folder.data])?;
+    refuse_same_files(&outputs, &[&arguments.data.folder.data, &arguments.model.model])?;
     for path in paths.into_iter().flatten() {
         check_replaceable(path)?;
     }

@@ -87,8 +87,8 @@ fn parse_end(text: &str) -> Result<End, String> {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let ends = [&arguments.from, &arguments.to].into_iter();
-    let folder = Some(arguments.data.folder.data.as_path());
-    let read: Vec<&Path> = ends.filter_map(End::file).chain(folder).collect();
+    let others = [arguments.data.folder.data.as_path(), &arguments.model.model];
+    let read: Vec<&Path> = ends.filter_map(End::file).chain(others).collect();
     refuse_same_files(&[("--out", Some(&arguments.out))], &read)?;
     let trained = arguments.model.load()?;
     let from = code(arguments, &trained, "--from", &arguments.from)?;

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
 use super::common::{
-    ModelArgument, Usage, check_label, png_path, report_written, require_prior_codes,
+    ModelArgument, Usage, check_label, png_path, refuse_same_files, report_written,
+    require_prior_codes,
 };
 use crate::{
     generation::{Generate, Manifold},
@@ -51,6 +52,7 @@ impl From<Grid> for Manifold {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    refuse_same_files(&[("--out", Some(&arguments.out))], &[&arguments.model.model])?;
     let trained = arguments.model.load()?;
     require_prior_codes(&trained)?;
     if trained.recipe.latent != 2 {

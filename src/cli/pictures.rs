@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use ndarray::{Array2, ArrayView2};
 
 use crate::{
@@ -97,9 +97,6 @@ pub fn latent(
             (axis(0), axis(1), plane.points)
         }
     };
-    if points.iter().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
-        bail!("the latent codes are not all finite: the weights are too large to compute with");
-    }
     let (title, x, y) = (&title, &x_label, &y_label);
     save_scatter(path, &ScatterPlot { title, x, y, points: &points, labels, thumbnails })?;
     Ok(())

@@ -139,7 +139,8 @@ enum Found {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let read = [Some(&arguments.data.folder.data), arguments.damage.mask.as_ref()];
+    let (data, model) = (&arguments.data.folder.data, &arguments.model.model);
+    let read = [Some(data), Some(model), arguments.damage.mask.as_ref()];
     let read: Vec<&Path> = read.into_iter().flatten().map(PathBuf::as_path).collect();
     refuse_same_files(&[("--out", arguments.out.as_deref())], &read)?;
     let trained = arguments.model.load()?;

@@ -7,8 +7,8 @@ use clap::Args;
 use ndarray::{Array2, Axis};
 
 use super::common::{
-    ModelArgument, Trained, Usage, check_label, parse_positive, png_path, report_written,
-    require_classes, require_prior_codes,
+    ModelArgument, Trained, Usage, check_label, parse_positive, png_path, refuse_same_files,
+    report_written, require_classes, require_prior_codes,
 };
 use crate::{generation::Generate, models::Model, pictures::save_grid};
 
@@ -71,6 +71,7 @@ fn parse_code(text: &str) -> Result<Code, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    refuse_same_files(&[("--out", Some(&arguments.out))], &[&arguments.model.model])?;
     let trained = arguments.model.load()?;
     require_prior_codes(&trained)?;
     let vae = &trained.vae;

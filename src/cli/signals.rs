@@ -4,11 +4,16 @@ use std::{
     io,
     sync::{Arc, atomic::AtomicBool},
 };
-
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    flag,
+#[cfg(unix)]
+use std::{
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
 };
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+#[cfg(unix)]
+use signal_hook::{iterator::Signals, low_level::emulate_default_handler};
 
 /// What asks a process to end: Ctrl-C, `kill` or the machine's shutdown, and a terminal that goes away.
 #[cfg(unix)]
@@ -17,7 +22,7 @@ const ENDING: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
 #[cfg(not(unix))]
 const ENDING: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGBREAK];
 
-/// A flag that the first signal sets; once it is set, whoever set it, a signal ends the process at once.
+/// A flag that the first signal sets. Once it is set, whoever set it, a signal ends the process at once.
 ///
 /// A signal that the process was started to ignore is still ignored: SIGHUP under `nohup`, SIGINT in the background of
 /// a script.
@@ -27,15 +32,40 @@ const ENDING: [i32; 3] = [SIGINT, SIGTERM, signal_hook::consts::SIGBREAK];
 /// If the system refuses.
 pub fn watch_for_the_end() -> io::Result<Arc<AtomicBool>> {
     let asked = Arc::new(AtomicBool::new(false));
-    for signal in ENDING.into_iter().filter(|&signal| !is_ignored(signal)) {
-        // In this order: the first signal finds the flag unset, and sets it.
-        #[cfg(unix)]
-        flag::register_conditional_default(signal, asked.clone())?;
-        #[cfg(not(unix))]
-        flag::register_conditional_shutdown(signal, 1, asked.clone())?;
-        flag::register(signal, asked.clone())?;
-    }
+    watch(ENDING.into_iter().filter(|&signal| !is_ignored(signal)), asked.clone())?;
     Ok(asked)
+}
+
+/// How soon after the first signal another is the same wish: `timeout` sends one to the process and one to its group,
+/// and a machine that shuts down may send two of different kinds.
+#[cfg(unix)]
+const TOGETHER: Duration = Duration::from_millis(500);
+
+#[cfg(unix)]
+fn watch(signals: impl Iterator<Item = i32>, asked: Arc<AtomicBool>) -> io::Result<()> {
+    let mut signals = Signals::new(signals)?;
+    let wait = move || {
+        let mut first: Option<Instant> = None;
+        for signal in signals.forever() {
+            if !asked.swap(true, Ordering::Relaxed) {
+                first = Some(Instant::now());
+            } else if first.is_none_or(|first| first.elapsed() > TOGETHER) {
+                // By the signal itself, so that whoever waits for the process learns what ended it.
+                let _ = emulate_default_handler(signal);
+            }
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(wait).map(drop)
+}
+
+#[cfg(not(unix))]
+fn watch(signals: impl Iterator<Item = i32>, asked: Arc<AtomicBool>) -> io::Result<()> {
+    for signal in signals {
+        // In this order: the first signal finds the flag unset, and sets it.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, asked.clone())?;
+        signal_hook::flag::register(signal, asked.clone())?;
+    }
+    Ok(())
 }
 
 /// Has a write beyond the largest file that `ulimit -f` allows fail, with an error that names the file, where the
@@ -46,7 +76,7 @@ pub fn watch_for_the_end() -> io::Result<Arc<AtomicBool>> {
 /// If the system refuses.
 pub fn survive_the_limit_on_files() -> io::Result<()> {
     #[cfg(unix)]
-    flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     Ok(())
 }
 

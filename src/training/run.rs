@@ -48,7 +48,7 @@ pub struct Run<'a, T: Real> {
     data: Fingerprint,
     /// Whether the folder may still hold files of an earlier run.
     replaces: bool,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// Who watches a run.
@@ -231,7 +231,7 @@ impl<'a, T: Real> Run<'a, T> {
             units: vec![],
             data: train.images.fingerprint(),
             replaces: true,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -286,12 +286,15 @@ impl<'a, T: Real> Run<'a, T> {
     }
 
     /// Trains until all epochs are done or the observer stops it. After every epoch the metrics,
-    /// the model and the checkpoint are written.
+    /// the model and the checkpoint are written; where none is left, those that are gone or damaged come back.
     ///
     /// # Errors
     ///
     /// If a number is no longer finite, or a file cannot be written. The last checkpoint stays.
     pub fn train(&mut self, observer: &mut impl Observer) -> Result<Outcome, RunError> {
+        if self.trainer.position.epoch >= self.recipe.epochs || self.is_over() {
+            self.save()?;
+        }
         while self.trainer.position.epoch < self.recipe.epochs {
             if self.is_over() {
                 return Ok(Outcome::StoppedEarly);
@@ -362,6 +365,7 @@ impl<'a, T: Real> Run<'a, T> {
     /// Writes all files of the run, the checkpoint last: where it is, the others are as new. Those of an earlier run
     /// go once all of these are on the disk.
     fn save(&mut self) -> Result<(), RunError> {
+        self.lock.check_place(&self.out)?;
         if !self.replaces {
             return self.write(&self.out);
         }

@@ -85,8 +85,7 @@ pub struct Progress {
 /// Training met a NaN or an infinity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "training stopped: `{tensor}` is no longer finite at step {step} (epoch {epoch}); a smaller \
-     learning_rate usually helps"
+    "training stopped: `{tensor}` is no longer finite at step {step} (epoch {epoch}); {}", advice(*step)
 )]
 pub struct NonFinite {
     /// The first tensor of the walk that is not finite.
@@ -95,6 +94,14 @@ pub struct NonFinite {
     pub step: u64,
     /// The epoch, from 1.
     pub epoch: u64,
+}
+
+/// What may be done about it. Before the first step is over, nothing has been learned at any rate.
+fn advice(step: u64) -> &'static str {
+    match step {
+        1 => "what training starts from is too large: the weights, or a value of the recipe",
+        _ => "a smaller learning_rate usually helps",
+    }
 }
 
 impl<'a, T: Real, M: Model<T>, O: Objective<T>> Trainer<'a, T, M, O> {

@@ -109,6 +109,32 @@ fn figures_of_samples_are_refused_where_only_those_are_not_finite() {
 }
 
 #[test]
+fn no_command_writes_over_what_it_reads() {
+    let place = Place::trained();
+    place.elbo(&format!("anomaly fit {MODEL} --score elbo --false-positives 0.5")).succeeds();
+    fs::rename(place.path("run/anomaly-elbo.json"), place.path("run/anomaly.csv")).unwrap();
+    for name in ["m.png", "m.csv", "m.svg"] {
+        fs::copy(place.path(MODEL), place.path(name)).unwrap();
+    }
+    for command in [
+        "sample m.png --out m.png",
+        "manifold m.png --out m.png",
+        "reconstruct m.png --out ./m.png",
+        "interpolate m.png --from 0 --to 1 --out m.png",
+        "walk m.png --out m.png",
+        "repair m.png --hide left --out m.png",
+        "complete m.png --given quadrants-1 --out m.png",
+        "project m.svg --out m.svg",
+        "encode m.csv --out m.csv",
+        "anomaly score run/anomaly.csv --out run/anomaly.csv",
+    ] {
+        place.refuses(command, 2, &["would replace", "which is read"]);
+    }
+    place.refuses("train --recipe small.toml --out data/mnist", 2, &["a folder of the data"]);
+    place.refuses("train --recipe small.toml --out data/mnist/train", 2, &["a folder of the data"]);
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn what_cannot_be_printed_is_a_failure() {
     let place = Place::trained();

@@ -43,7 +43,6 @@ fn go_on(place: &Place) -> Child {
 
 /// Waits until there is another checkpoint than at first.
 fn wait_for_a_checkpoint(place: &Place, child: &mut Child) {
-    // While files of an earlier run are replaced, there is none.
     let checkpoint = || fs::read(place.path(CHECKPOINT)).ok();
     let before = checkpoint();
     wait(child, || checkpoint().is_some_and(|now| before.as_ref() != Some(&now)));
@@ -163,6 +162,26 @@ fn a_folder_that_goes_away_under_the_run_stops_it_by_name() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("error: the run in run failed: cannot write run/"), "{stderr}");
     place.elbo("evaluate moved/model.safetensors").succeeds();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_stops_where_another_folder_takes_the_place_of_its_own() {
+    let place = Place::new();
+    place.train("--out other").succeeds();
+    let before = place.read("other/checkpoint.safetensors");
+    let child = place.spawn(&format!("train --recipe small.toml {ENDLESS}"));
+    let mut child = { child }.stderr(Stdio::piped()).spawn().unwrap();
+    wait(&mut child, || place.path(CHECKPOINT).exists());
+    fs::rename(place.path("run"), place.path("moved")).unwrap();
+    fs::rename(place.path("other"), place.path("run")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    // It may have looked between the two moves.
+    let told = ["run is no longer the folder that the run began in", "cannot write run/"];
+    assert!(told.iter().any(|told| stderr.contains(told)), "{stderr}");
+    assert!(place.read(CHECKPOINT) == before);
 }
 
 /// Nobody can write there, whoever they are.

@@ -46,10 +46,12 @@ fn the_largest_seed_can_be_read_back_and_resumed() {
 }
 
 #[test]
-fn to_resume_a_finished_run_draws_its_pictures_again() {
+fn to_resume_a_finished_run_brings_back_its_files_and_draws_its_pictures_again() {
     let place = Place::trained();
     let before = place.everything();
     fs::remove_file(place.path("run/samples.png")).unwrap();
+    fs::remove_file(place.path("run/model.safetensors")).unwrap();
+    place.write("run/recipe.toml", "");
     place.elbo("train --out run --resume").succeeds();
     let after = place.everything();
     let changed = |path: &&PathBuf| after.get(*path) != before.get(*path);
@@ -100,6 +102,8 @@ mod interrupted {
         io::{BufRead, BufReader},
         os::unix::process::ExitStatusExt,
         process::{Child, Stdio},
+        thread,
+        time::Duration,
     };
 
     use super::*;
@@ -180,11 +184,25 @@ mod interrupted {
         let (mut child, lines) = start(&place, &arguments);
         let before = place.read("run/checkpoint.safetensors");
         interrupt(&child);
+        thread::sleep(Duration::from_millis(700));
         signal(&child, "-TERM");
         let status = child.wait().unwrap();
         assert!(status.signal().is_some(), "{status}");
         assert_eq!(lines.last(), None);
         assert!(place.read("run/checkpoint.safetensors") == before);
+    }
+
+    /// As `timeout` sends it, to the process and to its group.
+    #[test]
+    fn a_wish_that_comes_twice_is_one() {
+        for _ in 0..10 {
+            let place = Place::new();
+            let (mut child, lines) = start(&place, "--out run");
+            ["-INT", "-TERM", "-INT"].iter().for_each(|name| signal(&child, name));
+            let last = lines.last().unwrap();
+            assert!(last.contains("--resume` goes on from there"), "{last}");
+            assert_eq!(child.wait().unwrap().code(), Some(1));
+        }
     }
 
     /// As under `nohup`, and in the background of a script.

@@ -13,7 +13,7 @@ use crate::{
     cli::{
         common::{
             DATA_HELP, DataArguments, FolderArgument, Part, Trained, Usage, print_json,
-            report_file, say,
+            refuse_data_folder, report_file, say,
         },
         progress,
         train::{DEFAULT_DATA, RunArguments},
@@ -131,6 +131,7 @@ fn given(arguments: &Arguments, path: &Path) -> Result<(Trained, [Dataset; 2])> 
 fn train(arguments: &Arguments, started: Instant) -> Result<(Trained, [Dataset; 2])> {
     let folder = |name: &str| Path::new("runs").join(format!("anomaly-{name}"));
     let plan = arguments.run.plan(|recipe| folder(&recipe.name))?;
+    refuse_data_folder(&plan.out, &arguments.data)?;
     arguments.score.check(plan.recipe()).map_err(Usage::new)?;
     let images = normal(arguments, data::load(&arguments.data, arguments.part.into())?)?;
     let [known, held_back] = &images;

@@ -81,7 +81,7 @@ struct Report {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     for (option, output) in [("--out", &arguments.out), ("--picture", &arguments.picture)] {
-        arguments.data.refuse_replacing(option, output.as_deref())?;
+        arguments.data.refuse_replacing(option, output.as_deref(), &arguments.calibration)?;
     }
     let (calibration, model) = Calibration::load(&arguments.calibration)?;
     let trained = Trained::load(&model)?;

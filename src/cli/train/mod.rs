@@ -15,7 +15,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    common::{DATA_HELP, Usage, notes, print_json, report_file, say, threads},
+    common::{DATA_HELP, Usage, notes, print_json, refuse_data_folder, report_file, say, threads},
     pictures,
     progress::TrainingProgress,
     signals, speed,
@@ -68,6 +68,7 @@ pub const DEFAULT_DATA: &str = "data/mnist";
 /// A training run of a process that `started` then.
 pub fn run(arguments: Arguments, started: Instant) -> Result<()> {
     let plan = arguments.run.plan(|recipe| Path::new("runs").join(&recipe.name))?;
+    refuse_data_folder(&plan.out, &arguments.data)?;
     let train = data::load(&arguments.data, Part::Train)?;
     let test = data::load(&arguments.data, Part::Test)?;
     let (data, default) = (&arguments.data, Path::new(DEFAULT_DATA));

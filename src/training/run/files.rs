@@ -52,7 +52,8 @@ pub fn check(folder: &Path) -> Result<(), FileError> {
 /// included: no folder holds files of two runs.
 ///
 /// They are written into a folder beside them first, and moved once all are there. If `write` fails, on a full
-/// disk say, the earlier run is as it was.
+/// disk say, the earlier run is as it was. A kill amid the moves leaves a checkpoint to go on from, of the one run or
+/// of the other; whoever goes on writes all other files again.
 ///
 /// # Errors
 ///
@@ -65,8 +66,8 @@ pub fn replace<E: From<FileError>>(
     let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder);
     let fresh = fresh.map_err(|cause| fail(folder, cause))?;
     write(fresh.path())?;
-    // Without a checkpoint, what is left of the earlier run cannot be taken for a run.
-    for path in WRITTEN.iter().rev().chain(&PICTURES).map(|name| folder.join(name)) {
+    // Whoever goes on from a checkpoint takes the metrics that lie beside it for those of its run.
+    for path in [METRICS, UNITS].iter().chain(&PICTURES).map(|name| folder.join(name)) {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != ErrorKind::NotFound => {
                 return Err(fail(&path, cause).into());
@@ -74,7 +75,7 @@ pub fn replace<E: From<FileError>>(
             _ => {}
         }
     }
-    for name in WRITTEN {
+    for name in WRITTEN.iter().rev() {
         let (from, to) = (fresh.path().join(name), folder.join(name));
         if from.exists() {
             fs::rename(&from, &to).map_err(|cause| fail(&to, cause))?;
@@ -85,6 +86,8 @@ pub fn replace<E: From<FileError>>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -105,6 +108,28 @@ mod tests {
             assert_eq!(fs::read_to_string(path(name)).unwrap(), "old");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing half written");
+    }
+
+    #[test]
+    fn a_folder_in_which_a_run_replaces_another_is_never_without_a_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = folder.path().join(CHECKPOINT);
+        fs::write(&checkpoint, "old").unwrap();
+        let over = AtomicBool::new(false);
+        let write = |new: &Path| -> Result<(), FileError> {
+            WRITTEN.iter().for_each(|name| fs::write(new.join(name), "new").unwrap());
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    assert!(checkpoint.exists(), "a kill now would lose both runs");
+                }
+            });
+            (0..300).for_each(|_| replace(folder.path(), write).unwrap());
+            over.store(true, Ordering::Relaxed);
+            watcher.join().unwrap();
+        });
     }
 
     #[test]

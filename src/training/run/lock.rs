@@ -1,7 +1,7 @@
 //! One run at a time in a folder.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Metadata, TryLockError},
     io,
     path::{Path, PathBuf},
 };
@@ -15,7 +15,7 @@ use crate::files::TEMPORARY;
 /// right is given unseen.
 #[derive(Debug)]
 pub struct Lock {
-    _folder: Option<File>,
+    folder: Option<File>,
 }
 
 /// Why a folder cannot be had.
@@ -26,6 +26,12 @@ pub enum LockError {
         "another run is going on in {}: wait for it, stop it, or choose another folder", path.display()
     )]
     InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another folder is where this one was.
+    #[error("{} is no longer the folder that the run began in: it stops", path.display())]
+    Exchanged {
         /// The folder.
         path: PathBuf,
     },
@@ -55,7 +61,23 @@ impl Lock {
         // A folder that cannot be written into is to be known before an epoch is spent.
         tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(fail)?;
         sweep(folder).map_err(fail)?;
-        Ok(Self { _folder: locked.ok().and_then(Result::ok) })
+        Ok(Self { folder: locked.ok().and_then(Result::ok) })
+    }
+
+    /// Fails where `path` leads to another folder than the one that was taken, which may be that of another run.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Exchanged`].
+    pub fn check_place(&self, path: &Path) -> Result<(), LockError> {
+        let taken = self.folder.as_ref().and_then(|folder| folder.metadata().ok());
+        // Without a folder, nothing can be written there, which says more.
+        match (taken, fs::metadata(path)) {
+            (Some(taken), Ok(found)) if !is_same(&taken, &found) => {
+                Err(LockError::Exchanged { path: path.into() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Fails where another run is going on in the folder; there may be no such folder.
@@ -69,6 +91,19 @@ impl Lock {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether two are of one file or folder.
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// No other system says so of a folder; nor has it a lock.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 /// Whether a file or folder is one that was being written: the names of `tempfile` end in six letters or digits.
@@ -106,6 +141,21 @@ mod tests {
         drop(lock);
         assert!(Lock::check(&folder).is_ok());
         assert!(Lock::take(&folder).is_ok());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn another_folder_in_the_place_of_the_one_that_was_taken_is_noticed() {
+        let outer = tempfile::tempdir().unwrap();
+        let [folder, moved, other] =
+            ["folder", "moved", "other"].map(|name| outer.path().join(name));
+        let lock = Lock::take(&folder).unwrap();
+        assert!(lock.check_place(&folder).is_ok());
+        fs::rename(&folder, &moved).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::rename(&other, &folder).unwrap();
+        assert!(matches!(lock.check_place(&folder), Err(LockError::Exchanged { .. })));
+        assert!(lock.check_place(&moved).is_ok());
     }
 
     #[test]

@@ -230,6 +230,11 @@ impl Score {
             }
             Self::Latent(codes) => {
                 let mu = model.posterior(images, &all(images)).mu;
+                if let Some(index) =
+                    mu.outer_iter().position(|mu| mu.iter().any(|m| !m.is_finite()))
+                {
+                    return Err(AnomalyError::NonFinite { index });
+                }
                 after_batch(images.count);
                 codes.distances(mu.view()).ok_or(AnomalyError::Parameters)?
             }
