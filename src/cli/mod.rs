@@ -26,7 +26,7 @@ mod walk;
 
 use std::{process::ExitCode, time::Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use elbo_kernels::Isa;
 
@@ -123,7 +123,9 @@ fn run(arguments: Arguments, started: Instant) -> anyhow::Result<()> {
     Isa::from_env().map_err(Usage::new)?;
     let threads = arguments.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.context("cannot start the threads")?.install(|| match arguments.command {
+    // Its source is in its message.
+    let pool = pool.map_err(|error| anyhow!("cannot start the threads: {error}"))?;
+    pool.install(|| match arguments.command {
         Command::Train(a) => train::run(a, started),
         Command::Evaluate(a) => evaluate::run(&a),
         Command::Sample(a) => sample::run(&a),

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde::Serialize;
 
@@ -225,7 +225,7 @@ fn refuse_unfinished(out: &Path, overwrite: bool) -> Result<()> {
         };
     }
     let checkpoint = Checkpoint::<f32>::load(&path)
-        .context("replace it with --overwrite, or choose another --out")?;
+        .map_err(|e| anyhow!("{e}; replace it with --overwrite, or choose another --out"))?;
     let Checkpoint { recipe, position, .. } = &checkpoint;
     if !checkpoint.is_finished() {
         bail!(

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Metadata, TryLockError},
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -53,6 +53,9 @@ impl Lock {
     /// If another run has the folder, or it cannot be written into.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let fail = |cause| LockError::Folder { path: folder.into(), cause };
+        if !folder.is_dir() && fs::symlink_metadata(folder).is_ok() {
+            return Err(fail(ErrorKind::NotADirectory.into()));
+        }
         fs::create_dir_all(folder).map_err(fail)?;
         let locked = File::open(folder).map(|file| file.try_lock().map(|()| file));
         if let Ok(Err(TryLockError::WouldBlock)) = locked {
