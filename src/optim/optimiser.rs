@@ -80,26 +80,27 @@ impl Settings {
             .into_iter()
             .filter(|(_, v)| !(0.0..1.0).contains(v))
             .map(|(name, v)| format!("{name} is {v}, and must be at least 0 and below 1"));
-        let positive = [("learning_rate", self.learning_rate), ("epsilon", self.epsilon)];
-        let positive = positive
-            .into_iter()
-            .filter(|(_, v)| !(v.is_finite() && *v > 0.0))
-            .map(|(name, v)| format!("{name} is {v}, and must be a positive number"));
+        let Self { learning_rate, epsilon, .. } = *self;
+        let no_rate = !learning_rate.is_finite() || learning_rate < MIN_LEARNING_RATE;
+        let rate = no_rate.then(|| {
+            format!("learning_rate is {learning_rate}, and must be at least {MIN_LEARNING_RATE:e}")
+        });
+        let no_epsilon = !(MIN_EPSILON..=1.0).contains(&epsilon);
+        let epsilon = no_epsilon.then(|| {
+            format!("epsilon is {epsilon}, and must be at least {MIN_EPSILON:e} and at most 1")
+        });
         let from_zero =
             [("second_moment", self.second_moment), ("weight_decay", self.weight_decay)];
         let from_zero = from_zero
             .into_iter()
             .filter(|(_, v)| !(v.is_finite() && *v >= 0.0))
             .map(|(name, v)| format!("{name} is {v}, and must be a number from 0 up"));
-        let epsilon = (self.epsilon > 0.0 && self.epsilon < MIN_EPSILON).then(|| {
-            let epsilon = self.epsilon;
-            format!(
-                "epsilon is {epsilon}, and must be at least {MIN_EPSILON}: the moments are in f32"
-            )
-        });
-        positive.chain(epsilon).chain(below_one).chain(from_zero).collect()
+        rate.into_iter().chain(epsilon).chain(below_one).chain(from_zero).collect()
     }
 }
+
+/// The smallest learning rate: with one as small as this no weight moves any more.
+pub const MIN_LEARNING_RATE: f64 = 1e-12;
 
 /// The smallest ε. The root of the smallest square that f32 holds is 1e-19, and ε must be far above it: where
 /// v is rounded to 0 and m is not, m/(√v + ε) is to stay small.

@@ -2,7 +2,7 @@
 
 use super::{
     Bound, MAX_BATCH, MAX_CLASSES, MAX_FLOW_STEPS, MAX_HIDDEN_LAYERS, MAX_INTEGER, MAX_PARAMETERS,
-    MAX_SAMPLES, MAX_WEIGHT, MAX_WIDTH, OutputBias, Recipe, RecipeError,
+    MAX_SAMPLES, MAX_WEIGHT, MAX_WIDTH, MIN_NORM, OutputBias, Recipe, RecipeError,
 };
 use crate::{
     data::Treatment,
@@ -51,8 +51,8 @@ impl Recipe {
             format!("seed is {}, and must be 0 to {MAX_INTEGER}", self.seed),
         );
         demand(
-            self.clip_norm.is_finite() && self.clip_norm >= 0.0,
-            format!("clip_norm is {}, and must be a number from 0 up", self.clip_norm),
+            self.clip_norm == 0.0 || self.clip_norm.is_finite() && self.clip_norm >= MIN_NORM,
+            format!("clip_norm is {}, and must be 0, or at least {MIN_NORM:e}", self.clip_norm),
         );
         demand(
             self.freeze != ModelPart::All,
