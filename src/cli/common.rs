@@ -151,14 +151,14 @@ impl FolderArgument {
 }
 
 impl DataArguments {
-    /// Refuses an output that would replace a file of the data, or the `other` file that is read.
+    /// Refuses an output that would replace a file of the data, or one of the others that are read.
     pub fn refuse_replacing(
         &self,
         option: &str,
         output: Option<&Path>,
-        other: &Path,
+        others: &[&Path],
     ) -> Result<(), Usage> {
-        refuse_same_files(&[(option, output)], &[&self.folder.data, other])
+        refuse_same_files(&[(option, output)], &[&[self.folder.data.as_path()], others].concat())
     }
 
     /// The images and labels, which must be of the model's size.
@@ -356,14 +356,13 @@ fn is_of_data(file: &Path, folder: &Path) -> bool {
     file.exists() && (within.components().count() == 1 || parts())
 }
 
-/// The file that a path leads to, or would if it were there.
+/// The file that a path leads to, or would if it and the last folders before it were there.
 fn resolved(path: &Path) -> PathBuf {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let in_folder = || Some(folder.canonicalize().ok()?.join(path.file_name()?));
-    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.into())
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    let found = whole.ancestors().find_map(|folder| {
+        Some(folder.canonicalize().ok()?.iter().chain(whole.strip_prefix(folder).ok()?).collect())
+    });
+    found.unwrap_or(whole)
 }
 
 /// Puts a line on standard error. Where nobody reads it any more, the work goes on all the same.
@@ -448,7 +447,7 @@ pub fn written(result: io::Result<()>) -> Result<()> {
 /// Prints one JSON object on standard output.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
     let json = serde_json::to_string_pretty(value)?;
-    // From DEL on they may stand in a string of JSON as they are; those before are written out already.
+    // Control characters from DEL on, and what turns a line, may stand in JSON's strings as they are.
     let json = without_controls(&json, |c| format!("\\u{:04x}", u32::from(c)));
     print_as_is(&format!("{json}\n"))
 }

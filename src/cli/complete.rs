@@ -116,7 +116,7 @@ enum Completer<'a> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.data.refuse_replacing("--out", Some(&arguments.out), &arguments.model.model)?;
+    arguments.data.refuse_replacing("--out", Some(&arguments.out), &[&arguments.model.model])?;
     let trained = arguments.model.load()?;
     let (completer, given) = completer(arguments, &trained)?;
     let parts = given.parts([trained.height, trained.width]).map_err(Usage::new)?;

@@ -1,8 +1,8 @@
 //! Pictures of a model, for `train` and for the commands that draw one of them.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use ndarray::{Array2, ArrayView2};
 
 use crate::{
@@ -63,9 +63,11 @@ pub fn manifold(
 
 /// The latent codes of a data set, coloured by label, as points or small images: both dimensions where
 /// there are two, μ and σ where there is one, and otherwise the first two principal components. The codes
-/// are posterior means, or where a flow takes those of z₀.
+/// are posterior means, or where a flow takes those of z₀. It fails where codes are not finite, and then says which
+/// `model` they are of.
 pub fn latent(
     path: &Path,
+    model: impl Display,
     vae: &AnyModel<f32>,
     view: View<'_>,
     labels: Option<&[u8]>,
@@ -97,6 +99,9 @@ pub fn latent(
             (axis(0), axis(1), plane.points)
         }
     };
+    if points.iter().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
+        bail!("{model}: its codes are not all finite: its weights are too large to compute with");
+    }
     let (title, x, y) = (&title, &x_label, &y_label);
     save_scatter(path, &ScatterPlot { title, x, y, points: &points, labels, thumbnails })?;
     Ok(())

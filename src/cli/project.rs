@@ -9,7 +9,7 @@ use clap::{
 };
 use ndarray::Array2;
 
-use super::common::{DataArguments, ModelArgument, check_finite, report_written};
+use super::common::{DataArguments, ModelArgument, report_written};
 use crate::{generation::Generate, pictures::Thumbnails};
 
 /// Draw the latent means of images in the plane, coloured by label, as SVG or PNG
@@ -52,7 +52,7 @@ fn picture_path() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.data.refuse_replacing("--out", Some(&arguments.out), &arguments.model.model)?;
+    arguments.data.refuse_replacing("--out", Some(&arguments.out), &[&arguments.model.model])?;
     let trained = arguments.model.load()?;
     let data = arguments.data.load(&trained)?;
     let view = arguments.data.view(&trained, &data);
@@ -68,8 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let (height, width) = (trained.height, trained.width);
     let thumbnails = images.as_ref().map(|images| Thumbnails { images, height, width });
     let labels = data.labels.as_deref();
-    let codes = trained.vae.latents(view, &indices);
-    codes.iter().try_for_each(|&code| check_finite(&trained, "a code", code.into()))?;
-    super::pictures::latent(&arguments.out, &trained.vae, view, labels, thumbnails)?;
+    let model = trained.path.display();
+    super::pictures::latent(&arguments.out, model, &trained.vae, view, labels, thumbnails)?;
     report_written(arguments.json, &trained, &[&arguments.out], &[("images", indices.len())])
 }

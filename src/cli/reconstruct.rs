@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.data.refuse_replacing("--out", Some(&arguments.out), &arguments.model.model)?;
+    arguments.data.refuse_replacing("--out", Some(&arguments.out), &[&arguments.model.model])?;
     let trained = arguments.model.load()?;
     let data = arguments.data.load(&trained)?;
     let view = arguments.data.view(&trained, &data);

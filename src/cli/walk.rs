@@ -79,7 +79,7 @@ fn parse_classes(text: &str) -> Result<Classes, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    arguments.data.refuse_replacing("--out", Some(&arguments.out), &arguments.model.model)?;
+    arguments.data.refuse_replacing("--out", Some(&arguments.out), &[&arguments.model.model])?;
     let trained = arguments.model.load()?;
     let stations = match &arguments.classes {
         None => {

@@ -80,26 +80,27 @@ impl Settings {
             .into_iter()
             .filter(|(_, v)| !(0.0..1.0).contains(v))
             .map(|(name, v)| format!("{name} is {v}, and must be at least 0 and below 1"));
-        let Self { learning_rate, epsilon, .. } = *self;
-        let no_rate = !learning_rate.is_finite() || learning_rate < MIN_LEARNING_RATE;
-        let rate = no_rate.then(|| {
-            format!("learning_rate is {learning_rate}, and must be at least {MIN_LEARNING_RATE:e}")
-        });
-        let no_epsilon = !(MIN_EPSILON..=1.0).contains(&epsilon);
-        let epsilon = no_epsilon.then(|| {
-            format!("epsilon is {epsilon}, and must be at least {MIN_EPSILON:e} and at most 1")
-        });
+        let at_least = [
+            ("learning_rate", self.learning_rate, MIN_LEARNING_RATE),
+            ("epsilon", self.epsilon, MIN_EPSILON),
+        ];
+        let at_least = at_least
+            .into_iter()
+            .filter(|(_, v, least)| !(v.is_finite() && v >= least))
+            .map(|(name, v, least)| {
+                format!("{name} is {v:?}, and must be a number from {least:e} up")
+            });
         let from_zero =
             [("second_moment", self.second_moment), ("weight_decay", self.weight_decay)];
         let from_zero = from_zero
             .into_iter()
             .filter(|(_, v)| !(v.is_finite() && *v >= 0.0))
             .map(|(name, v)| format!("{name} is {v}, and must be a number from 0 up"));
-        rate.into_iter().chain(epsilon).chain(below_one).chain(from_zero).collect()
+        at_least.chain(below_one).chain(from_zero).collect()
     }
 }
 
-/// The smallest learning rate: with one as small as this no weight moves any more.
+/// The smallest learning rate: far below any use, and far above what f32 rounds to 0.
 pub const MIN_LEARNING_RATE: f64 = 1e-12;
 
 /// The smallest ε. The root of the smallest square that f32 holds is 1e-19, and ε must be far above it: where

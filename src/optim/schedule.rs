@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::optimiser::MIN_LEARNING_RATE;
+
 /// The learning rate of each epoch t = 1, 2, .. of T, from the recipe's α.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -91,6 +93,7 @@ impl Schedule {
     /// What is wrong with the schedule of a run of `epochs`, one sentence each.
     pub fn faults(&self, epochs: u64) -> Vec<String> {
         let positive = |v: f64| v.is_finite() && v > 0.0;
+        let is_rate = |v: f64| v.is_finite() && v >= MIN_LEARNING_RATE;
         let mut faults = vec![];
         let mut demand = |holds: bool, fault: String| {
             if !holds {
@@ -120,10 +123,10 @@ impl Schedule {
                     let stage = i + 1;
                     demand(*epochs > 0, format!("stage {stage} has no epochs"));
                     demand(
-                        positive(*learning_rate),
+                        is_rate(*learning_rate),
                         format!(
-                            "stage {stage} has the learning_rate {learning_rate}, which must be \
-                             positive"
+                            "stage {stage} has the learning_rate {learning_rate:?}, which must be at \
+                             least {MIN_LEARNING_RATE:e}"
                         ),
                     );
                 }
@@ -137,8 +140,10 @@ impl Schedule {
                 format!("its stages end after epoch {end}, but the run has {epochs}"),
             );
             demand(
-                learning_rates.iter().all(|&rate| positive(rate)),
-                format!("learning_rates are {learning_rates:?}, and must be positive"),
+                learning_rates.iter().all(|&rate| is_rate(rate)),
+                format!(
+                    "learning_rates are {learning_rates:?}, and must be at least {MIN_LEARNING_RATE:e}"
+                ),
             );
         }
         if let Self::Step { every, .. } = self {

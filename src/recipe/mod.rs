@@ -63,7 +63,7 @@ pub const MAX_PARAMETERS: usize = 1 << 29;
 /// below where sums in f32 end.
 pub const MAX_WEIGHT: f64 = 1e12;
 
-/// The smallest norm that gradients can be cut to: of one as small as this nothing reaches the weights.
+/// The smallest norm that gradients can be cut to: far below any use, and far above what f32 rounds to 0.
 pub const MIN_NORM: f64 = 1e-12;
 
 /// The most faults of a file that are listed. Each takes time by the length of the file.

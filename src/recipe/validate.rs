@@ -52,7 +52,10 @@ impl Recipe {
         );
         demand(
             self.clip_norm == 0.0 || self.clip_norm.is_finite() && self.clip_norm >= MIN_NORM,
-            format!("clip_norm is {}, and must be 0, or at least {MIN_NORM:e}", self.clip_norm),
+            format!(
+                "clip_norm is {:?}, and must be 0, or a number from {MIN_NORM:e} up",
+                self.clip_norm
+            ),
         );
         demand(
             self.freeze != ModelPart::All,
@@ -85,7 +88,7 @@ impl Recipe {
         for (name, weight) in [("beta", self.beta), ("free_bits", self.free_bits)] {
             demand(
                 (0.0..=MAX_WEIGHT).contains(&weight),
-                format!("{name} is {weight}, and must be a number from 0 to {MAX_WEIGHT:e}"),
+                format!("{name} is {weight:?}, and must be a number from 0 to {MAX_WEIGHT:e}"),
             );
         }
         let weighted = self.beta != 1.0 || self.warm_up != WarmUp::None || self.free_bits != 0.0;

@@ -286,7 +286,7 @@ impl<'a, T: Real> Run<'a, T> {
     }
 
     /// Trains until all epochs are done or the observer stops it. After every epoch the metrics,
-    /// the model and the checkpoint are written; where none is left, those that are gone or damaged come back.
+    /// the model and the checkpoint are written; where none is left, they are written as the checkpoint has them.
     ///
     /// # Errors
     ///
@@ -365,7 +365,6 @@ impl<'a, T: Real> Run<'a, T> {
     /// Writes all files of the run, the checkpoint last: where it is, the others are as new. Those of an earlier run
     /// go once all of these are on the disk.
     fn save(&mut self) -> Result<(), RunError> {
-        self.lock.check_place(&self.out)?;
         if !self.replaces {
             return self.write(&self.out);
         }
@@ -374,18 +373,27 @@ impl<'a, T: Real> Run<'a, T> {
         Ok(())
     }
 
+    /// Fails where another folder is where the run's own was.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Exchanged`].
+    pub fn check_folder(&self) -> Result<(), RunError> {
+        Ok(self.lock.check_place(&self.out)?)
+    }
+
     fn write(&self, folder: &Path) -> Result<(), RunError> {
-        let path = |name| folder.join(name);
+        let path = |name| self.check_folder().map(|()| folder.join(name));
         let recipe = self.recipe.to_toml();
-        write_atomically(&path(files::RECIPE), |f| f.write_all(recipe.as_bytes()))?;
+        write_atomically(&path(files::RECIPE)?, |f| f.write_all(recipe.as_bytes()))?;
         if !self.rows.is_empty() {
-            write_metrics(&path(files::METRICS), &self.rows)?;
-            write_units(&path(files::UNITS), &self.units)?;
+            write_metrics(&path(files::METRICS)?, &self.rows)?;
+            write_units(&path(files::UNITS)?, &self.units)?;
         }
-        save_model(&path(files::MODEL), self.model(), &self.recipe)?;
+        save_model(&path(files::MODEL)?, self.model(), &self.recipe)?;
         let Trainer { model, optimiser, position, .. } = &self.trainer;
         Checkpoint::save(
-            &path(files::CHECKPOINT),
+            &path(files::CHECKPOINT)?,
             &self.recipe,
             self.data,
             model,

@@ -96,10 +96,10 @@ pub struct NonFinite {
     pub epoch: u64,
 }
 
-/// What may be done about it. Before the first step is over, nothing has been learned at any rate.
+/// What may be done about it.
 fn advice(step: u64) -> &'static str {
     match step {
-        1 => "what training starts from is too large: the weights, or a value of the recipe",
+        1 => "the learning_rate, or what training starts from, is too large",
         _ => "a smaller learning_rate usually helps",
     }
 }

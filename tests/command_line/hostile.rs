@@ -39,16 +39,17 @@ fn no_run_writes_through_a_link_into_another_folder() {
 #[cfg(unix)]
 fn no_name_moves_the_cursor_of_a_terminal() {
     let place = Place::trained();
-    let name = "a\u{1b}[2J\u{9b}b";
+    let name = "a\u{1b}[2J\u{9b}b\u{202e}c";
+    let controls = ['\u{1b}', '\u{9b}', '\u{202e}'];
     for arguments in [format!("info {name}"), format!("train --data {name} --out new")] {
-        let done = place.elbo(&arguments).fails(1, &[r"a\u{1b}[2J\u{9b}b"]);
-        assert!(!done.stderr.contains(['\u{1b}', '\u{9b}']), "{:?}", done.stderr);
+        let done = place.elbo(&arguments).fails(1, &[r"a\u{1b}[2J\u{9b}b\u{202e}c"]);
+        assert!(!done.stderr.contains(controls), "{:?}", done.stderr);
     }
     fs::rename(place.path("run"), place.path(name)).unwrap();
     let model = format!("{name}/model.safetensors");
     let json = place.elbo(&format!("evaluate {model} --json")).succeeds().stdout;
     let said = place.elbo(&format!("evaluate {model} {model}")).succeeds().stdout;
-    assert!(!json.contains(['\u{1b}', '\u{9b}']) && !said.contains(['\u{1b}', '\u{9b}']));
+    assert!(!json.contains(controls) && !said.contains(controls));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["model"], model, "the name can still be read back");
 }
@@ -85,6 +86,9 @@ fn figures_of_a_model_whose_weights_are_too_large_are_refused_rather_than_printe
     ] {
         place.refuses(&command.replace("MODEL", MODEL), 1, &[MODEL, "finite"]);
     }
+    let from = format!("--init-from {MODEL} --init-part all");
+    let parts = ["no longer finite at step 1", "what training starts from"];
+    place.train(&format!("--out new {from}")).fails(1, &parts);
 }
 
 /// The codes of images are near 0, and decoded well; those of N(0, I) are not.
@@ -112,7 +116,8 @@ fn figures_of_samples_are_refused_where_only_those_are_not_finite() {
 fn no_command_writes_over_what_it_reads() {
     let place = Place::trained();
     place.elbo(&format!("anomaly fit {MODEL} --score elbo --false-positives 0.5")).succeeds();
-    fs::rename(place.path("run/anomaly-elbo.json"), place.path("run/anomaly.csv")).unwrap();
+    let calibration = place.text("run/anomaly-elbo.json");
+    place.write("anomaly.csv", calibration.replace("model.safetensors", "m.csv"));
     for name in ["m.png", "m.csv", "m.svg"] {
         fs::copy(place.path(MODEL), place.path(name)).unwrap();
     }
@@ -126,12 +131,15 @@ fn no_command_writes_over_what_it_reads() {
         "complete m.png --given quadrants-1 --out m.png",
         "project m.svg --out m.svg",
         "encode m.csv --out m.csv",
-        "anomaly score run/anomaly.csv --out run/anomaly.csv",
+        "anomaly score anomaly.csv --out anomaly.csv",
+        "anomaly score anomaly.csv --out m.csv",
     ] {
         place.refuses(command, 2, &["would replace", "which is read"]);
     }
-    place.refuses("train --recipe small.toml --out data/mnist", 2, &["a folder of the data"]);
-    place.refuses("train --recipe small.toml --out data/mnist/train", 2, &["a folder of the data"]);
+    for out in ["data/mnist", "data/mnist/train", "data/mnist/test/new/run"] {
+        let train = format!("train --recipe small.toml --out {out}");
+        place.refuses(&train, 2, &["a folder of the data"]);
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::{
 use super::*;
 
 const CHECKPOINT: &str = "run/checkpoint.safetensors";
+/// What is written last of a first epoch's files.
+const LAST: &str = "run/recipe.toml";
 const ENDLESS: &str = "--out run --epochs 1000000000";
 
 /// How often the run is killed. `ELBO_KILLS=200 cargo test --test command_line killed` asks for more.
@@ -155,7 +157,7 @@ fn a_folder_that_goes_away_under_the_run_stops_it_by_name() {
     let place = Place::new();
     let child = place.spawn(&format!("train --recipe small.toml {ENDLESS}"));
     let mut child = { child }.stderr(Stdio::piped()).spawn().unwrap();
-    wait(&mut child, || place.path(CHECKPOINT).exists());
+    wait(&mut child, || place.path(LAST).exists());
     fs::rename(place.path("run"), place.path("moved")).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -172,7 +174,7 @@ fn a_run_stops_where_another_folder_takes_the_place_of_its_own() {
     let before = place.read("other/checkpoint.safetensors");
     let child = place.spawn(&format!("train --recipe small.toml {ENDLESS}"));
     let mut child = { child }.stderr(Stdio::piped()).spawn().unwrap();
-    wait(&mut child, || place.path(CHECKPOINT).exists());
+    wait(&mut child, || place.path(LAST).exists());
     fs::rename(place.path("run"), place.path("moved")).unwrap();
     fs::rename(place.path("other"), place.path("run")).unwrap();
     let output = child.wait_with_output().unwrap();

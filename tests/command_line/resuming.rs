@@ -174,18 +174,21 @@ mod interrupted {
         assert_eq!(figures(&place, "whole"), figures(&place, "cut"));
     }
 
-    /// A step of seconds is under way when the two signals come, which are of two kinds, so that the system
-    /// delivers both.
+    /// A long step is under way when the two signals come, which are of two kinds, so that the system delivers
+    /// both. Between them the process is stopped: time goes on, and the step does not.
     #[test]
     fn a_second_signal_ends_a_run_before_its_step_is_done() {
         let place = Place::new();
-        let slow = "--batch-size 40 --hidden 1024,1024,1024 --set objective=iwae --set samples=200";
+        let slow = "--threads 1 --batch-size 40 --hidden 1024,1024,1024 --set objective=iwae --set samples=200";
         let arguments = format!("--out run {slow}");
         let (mut child, lines) = start(&place, &arguments);
         let before = place.read("run/checkpoint.safetensors");
         interrupt(&child);
+        thread::sleep(Duration::from_millis(200));
+        signal(&child, "-STOP");
         thread::sleep(Duration::from_millis(700));
         signal(&child, "-TERM");
+        signal(&child, "-CONT");
         let status = child.wait().unwrap();
         assert!(status.signal().is_some(), "{status}");
         assert_eq!(lines.last(), None);
@@ -198,7 +201,10 @@ mod interrupted {
         for _ in 0..10 {
             let place = Place::new();
             let (mut child, lines) = start(&place, "--out run");
-            ["-INT", "-TERM", "-INT"].iter().for_each(|name| signal(&child, name));
+            // By one shell, whose own command is as quick as `timeout`.
+            let kill = "kill -INT $0; kill -TERM $0; kill -INT $0";
+            let killed = Command::new("sh").args(["-c", kill, &child.id().to_string()]).status();
+            assert!(killed.unwrap().success());
             let last = lines.last().unwrap();
             assert!(last.contains("--resume` goes on from there"), "{last}");
             assert_eq!(child.wait().unwrap().code(), Some(1));

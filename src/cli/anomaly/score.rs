@@ -80,10 +80,12 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    for (option, output) in [("--out", &arguments.out), ("--picture", &arguments.picture)] {
-        arguments.data.refuse_replacing(option, output.as_deref(), &arguments.calibration)?;
-    }
     let (calibration, model) = Calibration::load(&arguments.calibration)?;
+    let read = [Some(&arguments.calibration), Some(&model), arguments.anomalies.as_ref()];
+    let read: Vec<&Path> = read.into_iter().flatten().map(PathBuf::as_path).collect();
+    for (option, output) in [("--out", &arguments.out), ("--picture", &arguments.picture)] {
+        arguments.data.refuse_replacing(option, output.as_deref(), &read)?;
+    }
     let trained = Trained::load(&model)?;
     let (score, seed) = (&calibration.score, calibration.seed);
     score.kind().check(&trained.recipe).map_err(Usage::new)?;

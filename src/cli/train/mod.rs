@@ -132,6 +132,7 @@ impl RunArguments {
         // All that is left is pictures of a saved model: from here on, one Ctrl-C ends the process.
         stop.store(true, Ordering::Relaxed);
         progress.finish();
+        run.check_folder()?;
         let written = draw(&run, &out, test)?;
         if self.verbose {
             let first_step = progress.first_step.map(|at| at - started);
@@ -306,7 +307,8 @@ fn draw(run: &Run<'_, f32>, out: &Path, test: &Dataset) -> Result<Vec<PathBuf>> 
     }
 
     pictures::reconstructions(&out.join(files::RECONSTRUCTIONS), vae, view, 30)?;
-    pictures::latent(&out.join(files::LATENT), vae, view, test.labels.as_deref(), None)?;
+    let (model, labels) = (out.join(files::MODEL), test.labels.as_deref());
+    pictures::latent(&out.join(files::LATENT), model.display(), vae, view, labels, None)?;
     pictures::curves(&out.join(files::CURVES), run.rows())?;
     written.extend([files::RECONSTRUCTIONS, files::LATENT, files::CURVES]);
     if let AnyModel::Completion(model) = vae {

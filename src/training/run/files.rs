@@ -53,7 +53,7 @@ pub fn check(folder: &Path) -> Result<(), FileError> {
 ///
 /// They are written into a folder beside them first, and moved once all are there. If `write` fails, on a full
 /// disk say, the earlier run is as it was. A kill amid the moves leaves a checkpoint to go on from, of the one run or
-/// of the other; whoever goes on writes all other files again.
+/// of the other, and perhaps no more: the metrics until then are lost, and all else is written again.
 ///
 /// # Errors
 ///
@@ -66,8 +66,11 @@ pub fn replace<E: From<FileError>>(
     let fresh = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(folder);
     let fresh = fresh.map_err(|cause| fail(folder, cause))?;
     write(fresh.path())?;
-    // Whoever goes on from a checkpoint takes the metrics that lie beside it for those of its run.
-    for path in [METRICS, UNITS].iter().chain(&PICTURES).map(|name| folder.join(name)) {
+    let written: Vec<&str> =
+        WRITTEN.into_iter().filter(|name| fresh.path().join(name).exists()).collect();
+    // What lies beside a checkpoint is taken for files of its run.
+    let old = WRITTEN.iter().filter(|name| **name != CHECKPOINT).chain(&PICTURES);
+    for path in old.map(|name| folder.join(name)) {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != ErrorKind::NotFound => {
                 return Err(fail(&path, cause).into());
@@ -75,11 +78,9 @@ pub fn replace<E: From<FileError>>(
             _ => {}
         }
     }
-    for name in WRITTEN.iter().rev() {
+    for name in written.iter().rev() {
         let (from, to) = (fresh.path().join(name), folder.join(name));
-        if from.exists() {
-            fs::rename(&from, &to).map_err(|cause| fail(&to, cause))?;
-        }
+        fs::rename(&from, &to).map_err(|cause| fail(&to, cause))?;
     }
     Ok(())
 }

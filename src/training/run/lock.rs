@@ -30,7 +30,10 @@ pub enum LockError {
         path: PathBuf,
     },
     /// Another folder is where this one was.
-    #[error("{} is no longer the folder that the run began in: it stops", path.display())]
+    #[error(
+        "{} is no longer the folder that the run began in; wherever that is now, --resume goes on there",
+        path.display()
+    )]
     Exchanged {
         /// The folder.
         path: PathBuf,
@@ -53,18 +56,20 @@ impl Lock {
     /// If another run has the folder, or it cannot be written into.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let fail = |cause| LockError::Folder { path: folder.into(), cause };
-        if !folder.is_dir() && fs::symlink_metadata(folder).is_ok() {
-            return Err(fail(ErrorKind::NotADirectory.into()));
+        match fs::metadata(folder) {
+            Ok(found) if !found.is_dir() => return Err(fail(ErrorKind::NotADirectory.into())),
+            // A link that leads nowhere is no place for a folder either.
+            Err(cause) if fs::symlink_metadata(folder).is_ok() => return Err(fail(cause)),
+            _ => fs::create_dir_all(folder).map_err(fail)?,
         }
-        fs::create_dir_all(folder).map_err(fail)?;
-        let locked = File::open(folder).map(|file| file.try_lock().map(|()| file));
-        if let Ok(Err(TryLockError::WouldBlock)) = locked {
+        let opened = File::open(folder).ok();
+        if let Some(Err(TryLockError::WouldBlock)) = opened.as_ref().map(File::try_lock) {
             return Err(LockError::InUse { path: folder.into() });
         }
         // A folder that cannot be written into is to be known before an epoch is spent.
         tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(fail)?;
         sweep(folder).map_err(fail)?;
-        Ok(Self { folder: locked.ok().and_then(Result::ok) })
+        Ok(Self { folder: opened })
     }
 
     /// Fails where `path` leads to another folder than the one that was taken, which may be that of another run.
