@@ -108,10 +108,25 @@ mod interrupted {
 
     use super::*;
 
+    /// The command, heeding the signals that these tests may have been started to ignore, as in the background of
+    /// a script.
+    #[cfg(target_os = "linux")]
+    fn heeding(place: &Place, arguments: &str) -> Command {
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP,INT,TERM").arg(cargo_bin!("elbo"));
+        command.current_dir(place.path("")).args(arguments.split_whitespace());
+        command
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn heeding(place: &Place, arguments: &str) -> Command {
+        place.spawn(arguments)
+    }
+
     /// Starts a run without end and waits for its first epoch.
     fn start(place: &Place, arguments: &str) -> (Child, impl Iterator<Item = String>) {
         let arguments = format!("train --recipe small.toml --epochs 1000000000 {arguments}");
-        let mut child = place.spawn(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = heeding(&place, &arguments).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(lines.any(|line| line.starts_with("epoch ")), "no epoch was finished");
         (child, lines)
