@@ -126,7 +126,7 @@ mod interrupted {
     /// Starts a run without end and waits for its first epoch.
     fn start(place: &Place, arguments: &str) -> (Child, impl Iterator<Item = String>) {
         let arguments = format!("train --recipe small.toml --epochs 1000000000 {arguments}");
-        let mut child = heeding(&place, &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = heeding(place, &arguments).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         assert!(lines.any(|line| line.starts_with("epoch ")), "no epoch was finished");
         (child, lines)
